@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
@@ -37,6 +37,16 @@ Count = Annotated[int, AfterValidator(_not_zero)]
 """A number in a ``TaskConfig`` of which there is at least one: crops, views, recordings."""
 Positive = Annotated[float, AfterValidator(_not_zero)]
 """A rate, or seconds, in a ``TaskConfig`` that cannot be 0."""
+
+
+NotNegative = Annotated[float, Field(ge=0.0)]
+"""A weight among others, in a table of them."""
+
+
+def check_parts(shares: Collection[float]) -> None:
+    """``ValueError`` for shares that are no parts of a whole, whose rest is something else."""
+    if min(shares, default=0.0) < 0.0 or sum(shares) > 1.0 + 1e-9:
+        raise ValueError("shares must not be negative, nor add up to more than 1")
 
 
 class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):

@@ -113,6 +113,27 @@ def test_shares_that_nothing_can_be_drawn_by_are_refused(settings: dict[str, Any
         make_task("speakers", settings, tmp_path, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("task", "settings", "why"),
+    [
+        ("noise_robust_encoder", {"corpora": {"librispeech": 1.0, "ljspeech": 1.0}}, "task.corpora: .* more than 1"),
+        ("noise_robust_encoder", {"share": 1.5}, "task.share=1.5: .* less than or equal to 1"),
+        ("transfer_diarizer", {"intensities": {"cremad": (0.8, 0.8)}}, "task.intensities: .* more than 1"),
+        ("transfer_diarizer", {"copy_weight": {2: -1.0}}, "task.copy_weight.2=-1.0: .* greater than or equal to 0"),
+        ("transfer_diarizer", {"calm": {"librispeech": -1.0}}, "task.calm.librispeech=-1.0: .* greater than or equal"),
+        ("transfer_diarizer", {"calm_share": 1.0}, "task.calm_share=1.0: .* less than 1"),
+        ("decoder", {"copies": 0}, "task.copies=0: .* more than 0"),
+        ("decoder", {"workers": 0}, "task.workers=0: .* more than 0"),
+        ("speech_encoder", {"read_speech_copies": 0}, "task.read_speech_copies=0: .* more than 0"),
+    ],
+)
+def test_settings_that_training_could_not_end_with_are_refused(
+    task: str, settings: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=why):
+        make_task(task, settings, tmp_path, tmp_path)
+
+
 @pytest.mark.parametrize("encoder", names("encoder"))
 def test_every_encoder_goes_under_a_decoder_of_vertices(encoder: str) -> None:
     config = compose(["experiment=vertex_decoder", "trainer.run_dir=unused", f"encoder={encoder}"])

@@ -330,14 +330,17 @@ def read_vote_table(folder: Path) -> dict[str, Votes]:
     prefix, name, level = ("voice_", "file", "voice_level_mean") if path == ours else ("", "fileName", "meanEmoResp")
     votes = {}
     for line in read_table(path, (name, *(prefix + letter for letter in LETTERS)), published=path != ours):
-        if path != ours and int(line.get("") or 0) not in VOICE_ALONE:
-            continue
         share = np.zeros(len(CATEGORIES), np.float32)
-        for letter, word in LETTERS.items():
-            share[CATEGORIES.index(word)] = float(line[prefix + letter] or 0)
+        try:
+            if path != ours and int(line.get("") or 0) not in VOICE_ALONE:
+                continue
+            for letter, word in LETTERS.items():
+                share[CATEGORIES.index(word)] = float(line[prefix + letter] or 0)
+            perceived = float(line.get(level) or UNKNOWN_LEVEL)
+        except ValueError:
+            raise InputError(f"{path}: the row of {line[name]} has a vote or a level that is no number") from None
         if share.sum() > 0:
-            about = float(line.get(level) or UNKNOWN_LEVEL), round(float(share.sum()))
-            votes[Path(line[name]).stem] = Votes(share / share.sum(), *about)
+            votes[Path(line[name]).stem] = Votes(share / share.sum(), perceived, round(float(share.sum())))
     return votes
 
 

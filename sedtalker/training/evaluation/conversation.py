@@ -228,8 +228,8 @@ def _feeling(diarizer: Diarizer, talks: Iterator[Talk]) -> dict[str, float]:
         way: [own_recall(np.array(truth[c]), np.stack(answers[c, way])) for c in truth]
         for way in ("mixed", "given", "auto")
     }
-    metrics = {f"recall_{way}": float(np.mean(values)) for way, values in recalls.items()}
-    return metrics | {
+    metrics = {f"recall_{way}": float(np.mean(values)) for way, values in recalls.items() if values}
+    return metrics and metrics | {
         "recall_gain_given": metrics["recall_given"] - metrics["recall_mixed"],
         "recall_gain_auto": metrics["recall_auto"] - metrics["recall_mixed"],
     }
@@ -261,7 +261,8 @@ def _laughing(diarizer: Diarizer, talks: Iterator[Talk], laughs: Sequence[Clip])
         misplaced.append(any(caught.values()))
         minutes += talk.sound.duration / 60
     values = {"laughs_shown": shown, "laughs_misplaced": misplaced}
-    return {key: float(np.mean(each)) for key, each in values.items()} | {"laughs_false": false / max(minutes, 1e-9)}
+    means = {key: float(np.mean(each)) for key, each in values.items() if each}
+    return means and means | {"laughs_false": false / max(minutes, 1e-9)}
 
 
 def _while_others_talk(talk: Talk, who: int, seconds: float, rng: np.random.Generator) -> float | None:

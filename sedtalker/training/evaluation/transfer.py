@@ -181,8 +181,10 @@ def _prediction(row: Mapping[str, str], where: str) -> tuple[Doubles, float]:
         raise InputError(f"{where}: {error}") from None
     except ValueError:
         raise InputError(f"{where}: a probability or the intensity is no number") from None
-    if not (np.isfinite([*values, intensity]).all() and (values >= 0.0).all() and values.sum() > 0.0):
+    if not (np.isfinite(values).all() and (values >= 0.0).all() and values.sum() > 0.0):
         raise InputError(f"{where}: give each category its probability, or a label")
+    if not 0.0 <= intensity <= 1.0:
+        raise InputError(f"{where}: intensity {intensity:g}: give a number from 0 to 1")
     return posterior, intensity
 
 

@@ -35,7 +35,7 @@ from sedtalker.training.motion.alignment import (
     read_speech_phones,
 )
 from sedtalker.training.motion.spoken_motion import LipMeasure, SpokenMotion, pause, read_talker
-from sedtalker.training.task import Positive, TaskConfig
+from sedtalker.training.task import Count, Positive, TaskConfig
 
 Speak = Callable[[str, int], SpokenMotion]
 """Motion of a recording, by key, over a number of frames."""
@@ -98,15 +98,15 @@ class CropConfig(TaskConfig):
     """Largest change of the vocal tract's length, natural log."""
     tempo: float = 0.12
     """Largest change of the tempo, natural log."""
-    copies: int = 4
+    copies: Count = 4
     """Copies of every tracked clip, the first as recorded, the others augmented."""
     voices: int = 2
     """Other voices of every tracked clip (WORLD)."""
-    read_speech_copies: int = 3
+    read_speech_copies: Count = 3
     """Copies of every clip of read speech."""
     readout_share: float = Field(0.0, ge=0.0, le=1.0)
     """Share of a teacher's readout in the motion of read speech (see ``pseudo_labels``); 0: its phones alone tell."""
-    workers: int = 1
+    workers: Count = 1
     """Processes that compute features and alignments."""
 
 

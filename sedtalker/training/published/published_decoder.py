@@ -26,6 +26,7 @@ from sedtalker.progress import Hook, counted
 from sedtalker.speech.backbone import Backbone, model_input
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.feature_store import SpeechCache
+from sedtalker.training.corpora.manifest import spread
 from sedtalker.training.corpora.meshes import MeshSequence, open_sequences
 from sedtalker.training.corpora.meshes.layouts import STEPS
 from sedtalker.training.evaluation.measures import card_table
@@ -107,20 +108,20 @@ def resample(x: Tensor, length: int) -> Tensor:
 class PublishedDecoder(nn.Module):
     """Waveform (B, N), emotion (B,) and intensity (B,) to vertex offsets (B, T, V, 3), metres, 30 frames a second."""
 
-    def __init__(self, encoder: Any, vertices: int, lips: Tensor, width: int, heads: int, experts: int, layers: int):
+    def __init__(self, encoder: Any, vertices: int, lips: Tensor, config: PublishedDecoderTaskConfig):
         super().__init__()
         self.encoder = encoder
-        hidden = int(encoder.config.hidden_size)
+        hidden, width = int(encoder.config.hidden_size), config.width
         self.audio = nn.Linear(hidden, width)
-        self.emotion = nn.Embedding(len(EMOTIONS), width)
+        self.emotion = nn.Embedding(len(config.emotions), width)
         self.intensity = nn.Linear(1, width)
         self.mamba = Mamba(width)
-        self.mixture = ExpertMamba(width, experts)
-        self.attention = RotaryTransformer(width, heads)
+        self.mixture = ExpertMamba(width, config.experts)
+        self.attention = RotaryTransformer(width, config.heads)
         self.offsets = nn.Linear(width, 3 * vertices)
         nn.init.zeros_(self.offsets.weight)
         nn.init.zeros_(self.offsets.bias)
-        self.reader = LipReader(lips, hidden, heads, layers) if layers else None
+        self.reader = LipReader(lips, hidden, config.heads, config.lip_layers) if config.recogniser else None
 
     def move(self, audio: Tensor, emotion: Tensor, intensity: Tensor, frames: int) -> Tensor:
         """Offsets (B, T, V, 3)."""
@@ -165,7 +166,7 @@ class PublishedDecoderTaskConfig(TaskConfig):
     """Attention heads."""
     experts: int = 2
     """Feed-forward experts of the mixture."""
-    lip_layers: int = 6
+    lip_layers: Count = 6
     """Layers of the lip reader's encoder and decoder."""
     vertex_weight: float = 1000.0
     """Weight of the squared vertex error."""
@@ -198,7 +199,7 @@ class PublishedDecoderTask(Task[PublishedDecoderTaskConfig, PublishedDecoder]):
         )
         if not self.training or not self.valid:
             raise InputError(f"{data}: no training or no validation sequence of {', '.join(c.emotions)}")
-        self.valid = self.valid[:: max(1, len(self.valid) // c.valid)]
+        self.valid = list(spread(self.valid, c.valid))
         subjects = {s.subject for s in (*self.training, *self.valid)}
         self.templates = {subject: self.corpus.template(subject) for subject in subjects}
         lips = self.corpus.mask("lips")
@@ -210,10 +211,7 @@ class PublishedDecoderTask(Task[PublishedDecoderTaskConfig, PublishedDecoder]):
 
     def build(self) -> PublishedDecoder:
         """The published network around its encoder."""
-        c = self.config
-        vertices = self.training[0].open().shape[1]
-        layers = c.lip_layers if c.recogniser else 0
-        return PublishedDecoder(self.backbone.model, vertices, self.lips, c.width, c.heads, c.experts, layers)
+        return PublishedDecoder(self.backbone.model, self.training[0].open().shape[1], self.lips, self.config)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """One whole sequence at 30 frames a second, as published."""

@@ -24,7 +24,7 @@ from sedtalker.progress import Hook
 from sedtalker.speech.backbone import Backbone, BackboneConfig, load_backbone, load_pretrained, model_input
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.cache import WaveformStore
-from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.manifest import Clip, read_manifest, spread
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, Count, Positive, Task, TaskConfig
 
@@ -143,7 +143,7 @@ class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig, FrameClassifier]):
             raise InputError(
                 f"{data}: no labelled training or validation clips of {', '.join(c.corpora) or 'any corpus'}"
             )
-        self.valid = held_out[:: max(1, len(held_out) // c.valid)]
+        self.valid = spread(held_out, c.valid)
         self.backbone = open_backbone(c.encoder, "wavlm")
         if c.frozen_layers > len(self.backbone.layers):
             raise InputError(f"the backbone has {len(self.backbone.layers)} layers, fewer than task.frozen_layers")

@@ -168,7 +168,7 @@ class DecoderLoss(nn.Module):
     def _swapped(self, scaled: Tensor, gap: Tensor, width: Tensor) -> Tensor:
         if len(scaled) < 3:
             return scaled.new_zeros(())
-        lips = sum(((x[1::2] - x[0::2]).square().mean() for x in (gap, width)), scaled.new_zeros(()))
+        lips = sum(((x[1::2] - x[:-1:2]).square().mean() for x in (gap, width)), scaled.new_zeros(()))
         upper = scaled[..., self.upper]
         return lips + (upper[2::2] - upper[1:-1:2]).square().mean()
 
@@ -220,6 +220,8 @@ class DecoderTask(Task[DecoderTaskConfig, nn.Module]):
         data, c = self.data, self.config
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         self.encoder = open_model(self.encoder_folder, "speech_encoder", in_torch=True)
+        self.start = open_model(Path(c.start), "decoder", in_torch=True) if c.start else None
+        self.styles: tuple[str, ...] = (c.model if self.start is None else self.start.config).styles
         self.face = load_face()
         self.lip_measure, self.poses = read_parts(data)
         self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.config.context, hook)
@@ -257,8 +259,8 @@ class DecoderTask(Task[DecoderTaskConfig, nn.Module]):
         self.model_config = self.config.model.model_copy(
             update={"shapes": shapes, "hidden": self.encoder.config.channels}
         )
-        if self.config.start:
-            return self._go_on(Path(self.config.start))
+        if self.start is not None:
+            return self._go_on(self.start)
         decoder = Decoder(self.model_config)
         readout = decoder.coefficients
         with torch.no_grad():  # start from the mean face
@@ -266,9 +268,9 @@ class DecoderTask(Task[DecoderTaskConfig, nn.Module]):
             readout.bias.copy_(torch.from_numpy(targets.mean(0)))
         return decoder
 
-    def _go_on(self, folder: Path) -> nn.Module:
-        """The decoder in a folder, without its phone head, with this task's look-ahead and dropout."""
-        start, wanted = open_model(folder, "decoder", in_torch=True), self.config.model
+    def _go_on(self, start: Decoder) -> nn.Module:
+        """A decoder without its phone head, with this task's look-ahead and dropout."""
+        wanted = self.config.model
         kept = {name: value for name, value in start.state_dict().items() if not name.startswith("phone_head.")}
         changed = {**start.config.model_dump(), "future": wanted.future, "dropout": wanted.dropout, "closes": False}
         self.model_config = DecoderConfig.model_validate(changed)
@@ -311,7 +313,7 @@ class DecoderTask(Task[DecoderTaskConfig, nn.Module]):
             "prosody": crop.prosody,
             "posterior": scene.posterior,
             "intensity": scene.intensity,
-            "style": np.array(scene.style.code(self.config.model.styles)),
+            "style": np.array(scene.style.code(self.styles)),
             "target": self.target(crop.motion, scene, prominence_of(crop.prosody)),
             "talking": crop.motion.talking,
             "closure": crop.motion.closure,
@@ -322,7 +324,7 @@ class DecoderTask(Task[DecoderTaskConfig, nn.Module]):
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         inputs = (self.sound(batch["mel"], batch["prosody"]), batch["posterior"], batch["intensity"], batch["style"])
         predicted = model(*inputs)
-        losses = self.criterion(predicted.float(), batch, self.config.swapped_crops)
+        losses = self.criterion(predicted.float(), batch, min(self.config.swapped_crops, self.config.tracked_crops))
         losses["total"] = weighted_sum(losses, self.config.loss)
         return losses
 
@@ -359,7 +361,7 @@ class DecoderTask(Task[DecoderTaskConfig, nn.Module]):
             scene = CropEmotion(np.zeros((len(prosody), 7), np.float32), np.zeros(len(prosody), np.float32), Style())
         columns = (rows[:, :MEL_BANDS], prosody, scene.posterior, scene.intensity)
         mel, track, posterior, intensity = (torch.from_numpy(column)[None].to(device) for column in columns)
-        code = mel.new_tensor([scene.style.code(self.config.model.styles)])
+        code = mel.new_tensor([scene.style.code(self.styles)])
         moved: Tensor = model(self.sound(mel, track), posterior, intensity, code)[0]
         return moved.clamp(0.0, 1.0).float().cpu().numpy()
 

@@ -106,9 +106,8 @@ class FrameNetworkTask(Task[FrameNetworkTaskConfig, FrameNetwork]):
     @torch.no_grad()
     def validate(self, model: FrameNetwork) -> dict[str, float]:
         """How well frames of a change are separated from others in held-out recordings."""
-        logits = []
-        for first, last in pairwise(self.valid.starts):
-            logits.append(model(torch.from_numpy(np.asarray(self.valid.inputs[first:last], np.float32))[None])[0])
+        parts = (np.asarray(self.valid.inputs[a:b], np.float32) for a, b in pairwise(self.valid.starts))
+        logits = [model(torch.from_numpy(part)[None].to(model.scale))[0].cpu() for part in parts]
         known = np.asarray(self.valid.labels) >= 0
         found = average_precision_score(self.valid_change[known], torch.cat(logits).numpy()[known])
         return {"change_precision": float(found), "score": float(found)}

@@ -123,8 +123,8 @@ def landmark_loss(heatmaps: Tensor, points: Tensor, face: Tensor) -> Tensor:
         return heatmaps.sum() * 0.0
     logits, target = heatmaps[inside], points[inside]
     height, width = logits.shape[1:]
-    xs = (torch.arange(width) + 0.5) * (2.0 / width) - 1.0
-    ys = 1.0 - (torch.arange(height) + 0.5) * (2.0 / height)
+    xs = (torch.arange(width, device=logits.device) + 0.5) * (2.0 / width) - 1.0
+    ys = 1.0 - (torch.arange(height, device=logits.device) + 0.5) * (2.0 / height)
     cell = 2.0 / width
     gaussian = torch.exp(-((xs - target[:, :1]) ** 2)[:, None] / (2 * cell**2)) * torch.exp(
         -((ys - target[:, 1:]) ** 2)[:, :, None] / (2 * cell**2)

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -42,7 +43,7 @@ from sedtalker.training.corpora.speech import clips_of, named_clips
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.motion.pseudo_labels import ridge_convolution
-from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, check_parts, stacked
 
 STEP, REACH = 2, 3
 """Frames between the taps of the readout of the mouth, and taps on either side: ± 0.12 s."""
@@ -84,8 +85,14 @@ class NoiseRobustEncoderTaskConfig(TaskConfig):
     phone_weight: float = 0.2
     """Weight of the divergence of the phones' posteriors; the squared errors of the vectors and of the mouth that is
     read out of them linearly have 1."""
-    share: float = 0.6
+    share: float = Field(0.6, ge=0.0, le=1.0)
     """Share of the new weights in what is validated and exported; the rest are the previous weights."""
+
+    @field_validator("corpora")
+    @classmethod
+    def _leave_a_rest(cls, corpora: dict[str, float]) -> dict[str, float]:
+        check_parts(corpora.values())
+        return corpora
 
 
 class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig, SpeechEncoder]):

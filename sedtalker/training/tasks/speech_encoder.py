@@ -6,6 +6,7 @@ predicted, too.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,7 @@ from sedtalker.training.motion.pseudo_labels import (
     motion_targets,
     open_teacher,
 )
-from sedtalker.training.task import Batch, Example, Positive, Task, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
 UNTRANSCRIBED = ("librispeech", "emogator")
 """Corpora without aligned phones: read speech, and bursts, of which there is one copy."""
@@ -89,11 +90,11 @@ class SpeechEncoderTaskConfig(TaskConfig):
     """Largest change of the vocal tract's length, natural logarithm."""
     tempo: float = 0.12
     """Largest change of tempo, natural logarithm."""
-    copies: int = 4
+    copies: Count = 4
     """Copies of every tracked recording: as it is, and augmented."""
-    read_speech_copies: int = 3
+    read_speech_copies: Count = 3
     """The same of speech without a tracked face."""
-    workers: int = 1
+    workers: Count = 1
     """Processes that compute features and align phones."""
 
 
@@ -249,7 +250,7 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig, SpeechEncoder]):
         """Correlations on held-out sentences, and with the teacher on speakers whom nobody tracked; the jaw of the
         unseen talker; phone accuracy on new speakers.
         """
-        metrics: dict[str, list[float]] = {k: [] for k in ("lip_r", "width_r", "unseen_r", "phones", "phones_tracked")}
+        metrics = defaultdict[str, list[float]](list)
         for copy in (c for c in self.grid.copies if c.copy == 0 and self.clips[c.key].split == "valid"):
             hidden = self._follow(model, self.grid, copy, metrics, ("lip_r", "width_r"))
             metrics["phones_tracked"].append(self._accuracy(model, hidden, copy.key))
@@ -265,7 +266,7 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig, SpeechEncoder]):
                 if self.teacher and store is not self.others[-1]:
                     self._follow(model, store, copy, metrics, ("pseudo_r", "pseudo_width_r"))
         means = {name: float(np.mean(values)) for name, values in metrics.items()}
-        score = means["lip_r"] + 0.3 * means["width_r"] + 0.3 * means["phones"]
+        score = means["lip_r"] + 0.3 * means["width_r"] + 0.3 * means.get("phones", 0.0)
         score += means.get("pseudo_r", 0.0) + 0.3 * means.get("pseudo_width_r", 0.0)
         return means | {"score": score}
 
@@ -283,7 +284,7 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig, SpeechEncoder]):
         target = resample_frames(values, known, times)
         motion = self._motion(model, hidden)
         for column, name in enumerate(names):
-            metrics.setdefault(name, []).append(correlation(motion[speech, column], target[speech, column]))
+            metrics[name].append(correlation(motion[speech, column], target[speech, column]))
         return hidden
 
     def _run(self, model: SpeechEncoder, store: FeatureStore, copy: Copy) -> tuple[Tensor, Reals, Mask]:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -51,7 +52,7 @@ from sedtalker.training.corpora.transfer_recipe import (
     soft_targets,
     votes_on,
 )
-from sedtalker.training.task import Batch, Count, FreeTaskConfig, Task
+from sedtalker.training.task import Batch, Count, FreeTaskConfig, NotNegative, Task, check_parts
 from sedtalker.training.tasks.calibration import fit_no_voice, kinds_of, neutral_odds, visible_scale, with_no_voice
 from sedtalker.training.tasks.whitened_perceptrons import (
     ClipWindows,
@@ -89,11 +90,11 @@ class TransferDiarizerTaskConfig(FreeTaskConfig):
     """Weights of Whisper-base for that: a folder, a name on the hub, an ``.npz``; null: see ``load_teacher``."""
     corpora: dict[str, float] = {"cremad": 0.63, "banglaser": 0.35, "emogator": 0.02}
     """Share of the windows from each corpus; one of them must have votes."""
-    calm: dict[str, float] = dict.fromkeys(CALM, 0.5)
+    calm: dict[str, NotNegative] = dict.fromkeys(CALM, 0.5)
     """Corpora of read speech that show the intensity what none is, and the share of each."""
     copies: dict[str, tuple[int, ...]] = {name: (0, 2, 3, 6, 7, 8) for name in ("cremad", "banglaser", *CALM)}
     """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
-    copy_weight: dict[int, float] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0, 8: 4.0}
+    copy_weight: dict[int, NotNegative] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0, 8: 4.0}
     """How much likelier than the clips themselves their copies are drawn; those not named: as likely."""
     development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
     """Corpora never trained on, by which the best weights are chosen, and with validation speakers the temperature.
@@ -123,7 +124,7 @@ class TransferDiarizerTaskConfig(FreeTaskConfig):
     """Units for intensity; those for the category are the rest of ``model.width``."""
     steps: tuple[float, float] = (0.0, 2.0)
     """Thresholds of intensity, see ``DiarizerConfig.intensity_steps``."""
-    calm_share: float = 0.98
+    calm_share: float = Field(0.98, gt=0.0, lt=1.0)
     """Share of validation speakers' read speech that a face shows at less than ``NOTICED`` of a full expression: nearly
     all, since read speech of corpora that are not trained on is taken for livelier."""
     cut_margin: float = 0.05
@@ -143,6 +144,12 @@ class TransferDiarizerTaskConfig(FreeTaskConfig):
         "intensity_offsets": {"sad": 1.0},
     }
     """Sizes of the diarizer and its ``intensity_offsets``, see ``DiarizerConfig``."""
+
+    @field_validator("intensities")
+    @classmethod
+    def _leave_a_rest(cls, shares: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        check_parts([share for pair in shares.values() for share in pair])
+        return shares
 
     @property
     def learned(self) -> dict[str, float]:

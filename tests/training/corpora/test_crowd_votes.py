@@ -80,3 +80,9 @@ def test_every_clip_of_the_training_data_has_votes(data_dir: Path) -> None:
     assert {f"cremad/{c.path.stem}" for c in clips} <= set(votes)
     strength = intensity_targets(clips_of(read_manifest(data_dir), "cremad", "valid"), votes)
     assert 0.0 < strength.min() < strength.max() < 1.0
+
+
+def test_a_vote_that_is_no_number_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text(OURS.replace(",6,2,", ",six,2,"))
+    with pytest.raises(InputError, match=r"ratings.csv: the row of 1001_DFA_ANG_XX.opus has a vote .* no number"):
+        read_vote_table(tmp_path)

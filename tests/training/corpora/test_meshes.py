@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -289,3 +290,13 @@ def test_a_pickle_cannot_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match=r"asks for (posix|nt|os)\.system"):
         read_array_pickle(tmp_path / "templates.pkl")
     assert not (tmp_path / "ran").exists()
+
+
+def test_check_names_labels_that_are_damaged(miniature_emovoca: Path, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(miniature_emovoca, root)
+    name = sorted((root / "label").glob("*.npy"))[0]
+    name.write_bytes(b"no array")
+    np.save(root / "intensity" / name.name, np.zeros(0))
+    problems = check_sequences(open_sequences(root)).problems
+    assert problems == tuple(f"{name.stem}: {folder}/ holds no number" for folder in ("label", "intensity"))

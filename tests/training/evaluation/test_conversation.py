@@ -156,3 +156,8 @@ def test_a_folder_without_the_corpora_is_refused(tmp_path: Path) -> None:
     (tmp_path / "audio" / "manifest.csv").write_text(head)
     with pytest.raises(InputError, match="none of librispeech"):
         evaluate_conversation(tmp_path)
+
+
+def test_what_no_conversation_was_made_for_has_no_figure() -> None:
+    assert measured._feeling(None, iter(())) == {}  # type: ignore[arg-type]
+    assert measured._laughing(None, iter(()), []) == {}  # type: ignore[arg-type]

@@ -279,6 +279,7 @@ def test_predictions_of_any_program_are_scored_as_ours(corpus: Path, caplog: pyt
         ("file,label\nnemo/a.wav,bored\n", "said.csv:2: unknown emotion 'bored'"),
         ("file,happy\nnemo/a.wav,much\n", "said.csv:2: a probability or the intensity is no number"),
         ("file,happy,sad\nnemo/a.wav,0,0\n", "said.csv:2: give each category its probability, or a label"),
+        ("file,label,intensity\nnemo/a.wav,sad,70\n", "said.csv:2: intensity 70: give a number from 0 to 1"),
         ("file,label\na.wav,sad\n", "no labelled clips of two emotions"),
         ("happy,file\n1\n", "no labelled clips of two emotions"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +14,16 @@ from sedtalker.checkpoint import read_config
 from sedtalker.emotion.taxonomy import SEDTALKER_PAPER
 from sedtalker.errors import InputError
 from sedtalker.training.corpora.cache import WaveformStore
+from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.loop import TrainerConfig, fit
 from sedtalker.training.published import published_diarizer
-from sedtalker.training.published.published_decoder import PublishedDecoder, PublishedDecoderTask, collapse
+from sedtalker.training.published.published_decoder import (
+    EMOTIONS,
+    PublishedDecoder,
+    PublishedDecoderTask,
+    PublishedDecoderTaskConfig,
+    collapse,
+)
 from sedtalker.training.published.published_diarizer import (
     PublishedDiarizerTask,
     open_backbone,
@@ -143,3 +151,20 @@ def test_crops_have_one_length() -> None:
     crop = random_crop(long, 10, rng)
     assert (np.diff(crop) == 1).all()
     assert random_crop(short, 7, rng).tolist() == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_every_word_of_the_settings_has_a_vector() -> None:
+    config = PublishedDecoderTaskConfig(emotions=(*EMOTIONS, "Fear"), width=8, heads=2, recogniser=None)
+    encoder = SimpleNamespace(config=SimpleNamespace(hidden_size=8))
+    network = PublishedDecoder(encoder, 2, torch.zeros(0), config)
+    assert network.emotion(torch.tensor([6])).shape == (1, 8)
+
+
+def test_no_more_is_validated_on_than_is_asked_for(
+    buzzing_voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published_diarizer, "open_backbone", lambda *_: SimpleNamespace(layers=range(9)))
+    valid = [clip for clip in read_manifest(buzzing_voices) if clip.split == "valid"]
+    task = PublishedDiarizerTask({"valid": len(valid) - 1}, buzzing_voices, tmp_path / "cache")
+    task.prepare()
+    assert len(task.valid) == len(valid) - 1 > len(valid) / 2

@@ -15,7 +15,7 @@ from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.training.corpora.joined_recordings import JoinedDataset, open_joined_inputs
+from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedInputs, open_joined_inputs
 from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.tasks.frame_network import FrameNetworkTask, changes
 from sedtalker.training.tasks.transfer_diarizer import read_frame_networks, with_frame_networks
@@ -70,3 +70,18 @@ def test_trains_and_joins_a_diarizer(tmp_path: Path, buzzing_voices: Path) -> No
         assert torch.allclose(value, network.state_dict()[name], atol=2e-3, rtol=1e-3), name
     with pytest.raises(InputError, match="another encoder"):
         read_frame_networks([str(tmp_path / "frames")], 5)
+
+
+def test_it_is_validated_on_the_device_of_the_weights(tmp_path: Path) -> None:
+    class Elsewhere(torch.nn.Module):
+        scale = torch.ones(2, device="meta")
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            assert inputs.device == self.scale.device
+            return torch.arange(float(inputs.shape[1]))[None]
+
+    task = FrameNetworkTask({"corpora": {"made": 1.0}}, tmp_path, tmp_path)
+    labels = np.array([0, 0, 0, 1, 1], np.int8)
+    task.valid = JoinedInputs(np.zeros((5, 2), np.float16), labels, np.array([0, 5]))
+    task.valid_change = changes(labels)
+    assert task.validate(Elsewhere())["score"] == 1.0  # type: ignore[arg-type]

@@ -40,3 +40,9 @@ def test_only_landmarks_of_faces_inside_the_picture_count() -> None:
         != landmark_loss(heatmaps, points, torch.ones(2))
     )
     assert landmark_loss(heatmaps, points + 2.0, torch.ones(2)) == 0.0
+
+
+def test_the_loss_is_made_where_its_inputs_are() -> None:
+    given = torch.zeros(2, 68, 8, 8), torch.zeros(2, 68, 2), torch.ones(2)
+    with torch.device("meta"):  # tensors that name no device are made on another one than the inputs'
+        assert landmark_loss(*given) == landmark_loss(*given)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
+from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import ict_matrix, read_grid, split_of
 from sedtalker.training.motion.alignment import PhoneSpan
 from sedtalker.training.motion.spoken_motion import PhoneMotion, measure_lips, pause, speak_phones
@@ -171,3 +173,24 @@ def test_crops_that_no_recording_is_there_for_are_refused(
     monkeypatch.setattr(speech_encoder, "align_corpus", lambda *given: {})
     with pytest.raises(InputError, match="nothing of speechocean762 or ljspeech in it"):
         speech_encoder.SpeechEncoderTask({}, rated_voices, tmp_path).prepare()
+
+
+def test_an_encoder_without_read_speech_has_a_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = speech_encoder.SpeechEncoderTask({"phone_crops": 0}, tmp_path, tmp_path)
+    none = FeatureStore((), np.zeros((0, 85), np.float16))
+    task.grid, task.mandarin, task.read, task.others = (
+        FeatureStore((Copy("a", 0, 0, 9, 1.0),), none.values),
+        none,
+        none,
+        [],
+    )
+    task.clips = {"a": SimpleNamespace(split="valid")}  # type: ignore[dict-item]
+
+    def follow(model: object, store: object, copy: object, metrics: dict[str, list[float]], names: list[str]) -> None:
+        for name in names:
+            metrics[name].append(0.5)
+
+    monkeypatch.setattr(task, "_follow", follow)
+    monkeypatch.setattr(task, "_accuracy", lambda *_: 0.25)
+    found = task.validate(None)  # type: ignore[arg-type]
+    assert found == {"lip_r": 0.5, "width_r": 0.5, "phones_tracked": 0.25, "score": pytest.approx(0.65)}

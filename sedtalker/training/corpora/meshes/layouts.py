@@ -115,13 +115,15 @@ def read_emovoca(root: Path, folder: Path, head: HeadFiles) -> SequenceCorpus:
 
 def wrong_labels(corpus: SequenceCorpus, sequence: MeshSequence) -> list[str]:
     """What ``label/`` and ``intensity/`` say otherwise than a sequence's name, one line each."""
-    stored: dict[str, int] = {}
+    stored, wrong = dict[str, int](), []
     for folder in ("label", "intensity"):
         path = corpus.root / folder / f"{sequence.name}.npy"
         if path.is_file():
-            stored[folder] = int(np.load(path, allow_pickle=False).reshape(-1)[0])
+            try:
+                stored[folder] = int(np.load(path, allow_pickle=False).reshape(-1)[0])
+            except (OSError, ValueError, EOFError, IndexError):
+                wrong.append(f"{sequence.name}: {folder}/ holds no number")
     label, step = stored.get("label"), stored.get("intensity")
-    wrong = []
     if label is not None and not (0 <= label < len(LABELS) and LABELS[label] == sequence.emotion):
         wrong.append(f"{sequence.name}: label/ holds {label}, which is not {sequence.emotion}")
     if step is not None and step != round(sequence.intensity * STEPS):
