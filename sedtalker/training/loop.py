@@ -380,13 +380,13 @@ def fit(
 
 def _train(run: _Run, hook: Hook, interrupted: Callable[[], bool]) -> None:
     """Make the steps that are left; at an interruption, that of the first process, save the last one that is whole."""
-    task, config, first = run.task, run.config, run.step
+    config, first = run.config, run.step
     saved = started = time.monotonic()
-    stream = batches(task, config, run.fabric.global_rank, first)
+    stream = batches(run.task, config, run.fabric.global_rank, first)
     while run.step < config.steps and not run.stopped:
         # One step: its micro-batches, the optimiser, the average of the weights.
         micro = [next(stream) for _ in range(config.accumulate)]
-        losses = _step(run.fabric, task, run.model, run.optimizer, config, run.step, micro)
+        losses = _step(run, micro)
         if run.average is not None:
             _update_average(run.average, run.model.module, config.ema, run.step)
         run.step += 1
@@ -394,7 +394,7 @@ def _train(run: _Run, hook: Hook, interrupted: Callable[[], bool]) -> None:
         last = run.step == config.steps
         if (run.step - 1) % config.log_every == 0 or last:
             pace = (time.monotonic() - started) / (run.step - first)
-            _log_losses(run, config, losses, pace)
+            _log_losses(run, losses, pace)
         if run.step % config.validate_every == 0 or last:
             run.validate()
         late = time.monotonic() - saved > 60 * config.minutes_between_checkpoints
@@ -407,7 +407,7 @@ def _train(run: _Run, hook: Hook, interrupted: Callable[[], bool]) -> None:
     stream.close()  # ends the workers
 
 
-def _log_losses(run: _Run, config: TrainerConfig, losses: dict[str, Tensor], pace: float) -> None:
+def _log_losses(run: _Run, losses: dict[str, Tensor], pace: float) -> None:
     """The mean losses of all processes, to the log and to TensorBoard; ``pace``: seconds a step."""
     values = {name: float(run.fabric.all_reduce(value, reduce_op="mean")) for name, value in losses.items()}
     if not all(map(math.isfinite, values.values())):
@@ -415,21 +415,20 @@ def _log_losses(run: _Run, config: TrainerConfig, losses: dict[str, Tensor], pac
     if run.log is not None:
         run.log.add("loss", run.step, values)
     text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-    run.say("step %d/%d  %.2f s/step  %s", run.step, config.steps, pace, text)
+    run.say("step %d/%d  %.2f s/step  %s", run.step, run.config.steps, pace, text)
 
 
-def _step(
-    fabric: Any, task: Task, model: nn.Module, optimizer: Any, config: TrainerConfig, step: int, micro: list[Batch]
-) -> dict[str, Tensor]:
+def _step(run: _Run, micro: list[Batch]) -> dict[str, Tensor]:
     """One optimiser step; the mean losses of this process's micro-batches."""
+    fabric, model, optimizer, config = run.fabric, run.model, run.optimizer, run.config
     model.train()
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, config) * group.get("lr_scale", 1.0)
+        group["lr"] = learning_rate(run.step, config) * group.get("lr_scale", 1.0)
     sums: dict[str, Tensor] = {}
     for number, batch in enumerate(micro):
-        torch.manual_seed(generator(config, step, fabric.global_rank, number)[1])
+        torch.manual_seed(generator(config, run.step, fabric.global_rank, number)[1])
         with fabric.no_backward_sync(model, enabled=number + 1 < len(micro)):
-            losses = task.losses(model, fabric.to_device(batch))
+            losses = run.task.losses(model, fabric.to_device(batch))
             fabric.backward(losses["total"] / len(micro))
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.detach() / len(micro)

@@ -66,10 +66,10 @@ def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(
     broken = TrainerConfig(**{**vars(whole), "run_dir": str(tmp_path / "broken"), "minutes_between_checkpoints": 0.0})
     real_step = loop._step
 
-    def stopping(*arguments: object) -> dict[str, float]:
-        if arguments[-2] == 23:
+    def stopping(run: loop._Run, micro: list[Batch]) -> dict[str, Tensor]:
+        if run.step == 23:
             raise Stop
-        return real_step(*arguments)  # type: ignore[arg-type]
+        return real_step(run, micro)
 
     monkeypatch.setattr(loop, "_step", stopping)
     with pytest.raises(Stop):

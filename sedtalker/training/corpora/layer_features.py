@@ -30,6 +30,7 @@ from sedtalker.speech.whisper import LAYERS, WhisperEncoder
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, open_samples, sounds_key
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter
+from sedtalker.training.task import Count, FreeTaskConfig
 
 FORMAT = 5
 """Version of the cached arrays; another one makes them anew."""
@@ -176,6 +177,23 @@ def open_whisper(data: Path, source: str | None = None, layers: tuple[int, ...] 
     encoder = open_encoder(BackboneConfig(name=source, side_by_side=layers))
     assert isinstance(encoder, WhisperEncoder)
     return encoder
+
+
+class WindowsTaskConfig(FreeTaskConfig):
+    """What is said of a task that learns from windows of clips, on frozen vectors."""
+
+    encoder: str | None = None
+    """Checkpoint folder of an emotion encoder; null: the built-in one; ``whisper-base``: its layers themselves."""
+    teacher: str | None = None
+    """Weights of Whisper-base for that: a folder, a name on the hub, an ``.npz``; null: see ``load_teacher``."""
+    copies: dict[str, tuple[int, ...]] = {}
+    """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
+    windows_per_clip: Count
+    """Most windows of speech that are taken of a clip."""
+    batch: Count = 384
+    """Windows in a batch."""
+    noise: float = 0.3
+    """Deviation of the noise added to standardised or whitened inputs."""
 
 
 # --- Clips and the material of their copies.

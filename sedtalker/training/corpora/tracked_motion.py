@@ -22,6 +22,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.arkit import RATE as LIVE_LINK_RATE
 from sedtalker.export.arkit import read_arkit_csv
 from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
+from sedtalker.metrics.motion import correlation
 from sedtalker.training.corpora.manifest import as_wanted
 
 logger = logging.getLogger(__name__)
@@ -227,13 +228,10 @@ def _take(sound: Path, rate: float) -> Take:
 def find_lag(tracked: Reals, predicted: Reals, rate: float) -> float:
     """Seconds by which a tracked curve (T,) follows one predicted from sound (T,), within 0.4 s; 0 if unclear."""
     reach = round(0.4 * rate)
-    a, b = tracked - tracked.mean(), predicted - predicted.mean()
-    if len(a) <= 4 * reach or not a.any() or not b.any():
+    if len(tracked) <= 4 * reach:
         return 0.0
-    inner = b[reach : len(b) - reach]
-    scores = []
-    for shift in range(-reach, reach + 1):
-        part = a[reach + shift : len(a) - reach + shift]
-        scores.append(float(np.corrcoef(part, inner)[0, 1]) if part.std() > 0 else 0.0)
+    inner = predicted[reach : len(predicted) - reach]
+    shifts = range(-reach, reach + 1)
+    scores = [correlation(tracked[reach + shift : len(tracked) - reach + shift], inner) for shift in shifts]
     best = int(np.argmax(scores))
     return (best - reach) / rate if scores[best] > 0.3 else 0.0

@@ -220,21 +220,9 @@ def summary(scores: Sequence[CorpusScores], narration: dict[str, float]) -> dict
     def of(key: str, *roles: Role) -> list[float]:
         return [s.metrics[key] for s in scores if s.role in roles and key in s.metrics]
 
-    headline = {
-        "zero_shot_uar": "uar",
-        "zero_shot_uar_seven": "uar_seven",
-        "zero_shot_uar_adjusted": "uar_adjusted",
-        "zero_shot_macro_f1": "macro_f1",
-        "zero_shot_uar_women": "uar_women",
-        "zero_shot_uar_men": "uar_men",
-        "ece_zero_shot": "ece",
-        "accuracy": "accuracy",
-        "accuracy_half": "accuracy_half",
-        "valence_auc": "valence_auc",
-        "arousal_auc": "arousal_auc",
-        "intensity_auc": "intensity_auc",
-        "enrol_gain": "enrol_gain",
-    }
+    recall = ("uar", "uar_seven", "uar_adjusted", "macro_f1", "uar_women", "uar_men")
+    others = ("accuracy", "accuracy_half", "valence_auc", "arousal_auc", "intensity_auc", "enrol_gain")
+    headline = {f"zero_shot_{key}": key for key in recall} | {"ece_zero_shot": "ece"} | {key: key for key in others}
     out = {name: float(np.mean(values)) for name, key in headline.items() if (values := of(key, "headline"))}
     for name, key in (("angry_as_happy", "angry_as_happy"), ("intensity_neutral", "shown_neutral")):
         if values := of(key, "headline", "other", "development"):

@@ -79,35 +79,42 @@ def resting_noises(data: Path) -> list[Path]:
 # --- Crops drawn from them.
 
 
-class CropConfig(TaskConfig):
+class StretchedCropConfig(TaskConfig):
+    """Copies of recordings, and crops of them at another tempo and vocal-tract length."""
+
+    tracked_crops: int
+    """Crops of the tracked talker in a batch."""
+    seconds: Positive = 2.9
+    """Length of a crop."""
+    warp: float
+    """Largest change of the vocal tract's length, natural log."""
+    tempo: float = 0.12
+    """Largest change of the tempo, natural log."""
+    copies: Count = 4
+    """Copies of every tracked recording: the first as recorded, the others augmented."""
+    read_speech_copies: Count = 3
+    """The same of read speech."""
+    workers: Count = 1
+    """Processes that compute features and align phones."""
+
+
+class CropConfig(StretchedCropConfig):
     """Hyper-parameters of the crops."""
 
     tracked_crops: int = 10
-    """Crops of the tracked talker in a batch."""
     read_crops: int = 5
     """Pseudo-labelled crops in a batch: read speech of other voices with motion made from its phones."""
     pause_crops: int = 2
     """Crops of noise in a batch: nobody speaks."""
     other_voices: float = 0.6
     """Share of tracked crops that have another voice."""
-    seconds: Positive = 2.9
-    """Length of a crop."""
     masked: float = 0.4
     """Share of crops of which bands and moments are dropped."""
     warp: float = 0.12
-    """Largest change of the vocal tract's length, natural log."""
-    tempo: float = 0.12
-    """Largest change of the tempo, natural log."""
-    copies: Count = 4
-    """Copies of every tracked clip, the first as recorded, the others augmented."""
     voices: int = 2
     """Other voices of every tracked clip (WORLD)."""
-    read_speech_copies: Count = 3
-    """Copies of every clip of read speech."""
     readout_share: float = Field(0.0, ge=0.0, le=1.0)
     """Share of a teacher's readout in the motion of read speech (see ``pseudo_labels``); 0: its phones alone tell."""
-    workers: Count = 1
-    """Processes that compute features and alignments."""
 
 
 class TalkingCrops:

@@ -167,9 +167,9 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig, EmotionEncoder]):
         if not levels:
             raise InputError("the training data hold no clip with speech")
         self.level = float(np.median(levels))
-        drawn = [self._crops(rng) for _ in range(MEASURED_BATCHES)]
-        spoken = torch.cat([speech for _, speech in drawn])
-        layers = torch.cat([self._encode(mel) for mel, _ in drawn])
+        drawn = [self.batch(rng) for _ in range(MEASURED_BATCHES)]
+        spoken = torch.cat([batch["speech"] for batch in drawn])
+        layers = torch.cat([self._encode(batch["mel"]) for batch in drawn])
         self.place = layers.mean(0)
         layers = layers - self.place
         flat, half = layers[spoken > 0], self.config.model.channels // 2
@@ -201,22 +201,18 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig, EmotionEncoder]):
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops: ``mel`` (B, 4T, 80), ``speech`` (B, T), 1 where there is speech, at 25 Hz."""
-        mel, speech = self._crops(rng)
-        return {"mel": mel, "speech": speech}
-
-    @property
-    def _length(self) -> int:
-        """Length of a crop, frames at 100 Hz."""
-        return int(self.config.seconds * 100) // (2 * GRID) * 2 * GRID
-
-    def _crops(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         drawn, mels = [self._crop(rng) for _ in range(self.config.crops)], []
         for index, (mel, speech, spectrum) in enumerate(drawn):
             degraded = self.recipe.degrade(mel, speech, drawn[(index + 1) % len(drawn)][0], rng)
             mels.append(self.recipe.channel(degraded, speech, spectrum, self.level, rng))
         spoken = torch.from_numpy(np.stack([speech for _, speech, _ in drawn]))
         speech = spoken.unflatten(1, (-1, 2 * GRID)).any(2).float()
-        return torch.from_numpy(np.stack(mels)), speech
+        return {"mel": torch.from_numpy(np.stack(mels)), "speech": speech}
+
+    @property
+    def _length(self) -> int:
+        """Length of a crop, frames at 100 Hz."""
+        return int(self.config.seconds * 100) // (2 * GRID) * 2 * GRID
 
     def _crop(self, rng: np.random.Generator) -> tuple[Mels, Mask, Spectrum]:
         """Clips of one talker with pauses between them: centred log-mels (4T, 80), where there is speech (4T,), and

@@ -32,6 +32,7 @@ from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.training.cards import card_of, learned_from
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
+    WindowsTaskConfig,
     open_layer_features,
     open_vectors,
     read_transfer_augmenter,
@@ -40,28 +41,17 @@ from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import clips_of, known_corpus
 from sedtalker.training.corpora.transfer_recipe import Votes, is_rated, read_votes, votes_on
 from sedtalker.training.evaluation.transfer import balanced_clips
-from sedtalker.training.task import Batch, Count, FreeTaskConfig, Task, naming_settings
+from sedtalker.training.task import Batch, Count, Task, naming_settings
 
 
-class FineEmotionsTaskConfig(FreeTaskConfig):
+class FineEmotionsTaskConfig(WindowsTaskConfig):
     """What ``configs/experiment/fine_emotions.yaml`` says about the task."""
 
-    encoder: str | None = None
-    """Checkpoint folder of an emotion encoder; null: the built-in one; ``whisper-base``: its layers themselves."""
-    teacher: str | None = None
-    """Weights of Whisper-base for that: a folder, a name on the hub, an ``.npz``; null: see ``load_teacher``."""
     corpora: dict[str, float] = {"emogator": 0.75, "cremad": 0.25}
     """Share of the windows from each corpus."""
-    copies: dict[str, tuple[int, ...]] = {}
-    """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
     most_rated: int = 2000
     """Use so many clips of a rated corpus at most, each emotion in turn; 0: all."""
     windows_per_clip: Count = 4
-    """Most windows of speech that are taken of a clip."""
-    batch: Count = 384
-    """Windows in a batch."""
-    noise: float = 0.3
-    """Deviation of the noise added to standardised inputs."""
     smoothing: float = 0.05
     """Label smoothing of the bursts."""
     unvoted: float = Field(0.2, ge=0.0, lt=1.0)

@@ -22,7 +22,7 @@ from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.face.builtin import load_face
-from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
+from sedtalker.metrics.motion import correlation, lip_aperture, lip_width, means
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import MelEncoder
@@ -221,7 +221,7 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig, SpeechEncoder]):
         model, device = self._mixed(model), next(model.parameters()).device
         self.teacher.to(device)
         sounds = [load_audio(path).samples[: int(LONGEST * SAMPLE_RATE)] for path in self.valid]
-        values: dict[str, list[float]] = {"clean_r": [], "noise_0db_r": [], "noise_5db_r": [], "babble_5db_r": []}
+        rows = list[dict[str, float]]()
         for index, sound in enumerate(sounds):
             rng = np.random.default_rng((7, index))
             noise = np.resize(self.unmet[int(rng.integers(len(self.unmet)))], len(sound))
@@ -235,12 +235,11 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig, SpeechEncoder]):
                 "noise_5db_r": mixed(sound, noise, 5.0),
                 "babble_5db_r": mixed(sound, _together(others, len(sound)), 5.0),
             }
-            for name, samples in made.items():
-                mel = torch.from_numpy(_centred(samples))[None].to(device)
-                height = self._mouth(model(mel).float())[0, :, 0].cpu().numpy()
-                values[name].append(correlation(height[speech], truth[speech]))
-        means = {name: float(np.mean(each)) for name, each in values.items()}
-        return means | {"score": float(np.mean(list(means.values()))) + means["clean_r"]}
+            mels = {name: torch.from_numpy(_centred(samples))[None].to(device) for name, samples in made.items()}
+            heights = {n: self._mouth(model(mel).float())[0, :, 0].cpu().numpy() for n, mel in mels.items()}
+            rows.append({name: correlation(height[speech], truth[speech]) for name, height in heights.items()})
+        figures = means(rows)
+        return figures | {"score": float(np.mean(list(figures.values()))) + figures["clean_r"]}
 
     def export(self, model: SpeechEncoder, folder: Path, metrics: dict[str, float]) -> None:
         """Write the mixed encoder."""

@@ -159,22 +159,16 @@ class SpeakersTask(Task[SpeakersTaskConfig, WithClasses]):
     def _corpora(self, manifest: list[Clip], split: str, hook: Hook) -> dict[str, Voices]:
         found, begin = dict[str, Voices](), 0
         for name in self.config.corpora:
-            found[name] = self._voices(manifest, name, split, begin, hook)
-            begin += len(found[name].bank.frames)
+            clips = [clip for clip in clips_of(manifest, name, split) if clip.duration >= 0.6]  # seconds
+            by_speaker = defaultdict(list)
+            for index, clip in enumerate(clips):
+                by_speaker[clip.speaker].append(index)
+            store = WaveformStore.open([clip.path for clip in clips], self.cache, hook)
+            bank = SoundBank.open(store, SPEEDS, self.cache, hook)
+            found[name] = Voices(bank, list(by_speaker.values()), self.people, begin)
+            self.people += len(by_speaker)
+            begin += len(bank.frames)
         return found
-
-    def _voices(self, manifest: list[Clip], name: str, split: str, begin: int, hook: Hook) -> Voices:
-        every = clips_of(manifest, name, split)
-        every = [clip for clip in every if clip.duration >= 0.6]  # seconds
-        by_speaker = defaultdict(list)
-        for index, clip in enumerate(every):
-            by_speaker[clip.speaker].append(index)
-        bank = SoundBank.open(
-            WaveformStore.open([clip.path for clip in every], self.cache, hook), SPEEDS, self.cache, hook
-        )
-        first = self.people
-        self.people += len(by_speaker)
-        return Voices(bank, list(by_speaker.values()), first, begin)
 
     def build(self) -> WithClasses:
         return WithClasses(SpeakerNetwork(self.config.model), self.classes)

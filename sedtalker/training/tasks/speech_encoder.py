@@ -42,6 +42,7 @@ from sedtalker.training.motion.alignment import (
     read_speech_clips,
     read_speech_phones,
 )
+from sedtalker.training.motion.crops import StretchedCropConfig
 from sedtalker.training.motion.pseudo_labels import (
     LIP_FEATURES,
     MOTION_SHAPES,
@@ -49,7 +50,7 @@ from sedtalker.training.motion.pseudo_labels import (
     motion_targets,
     open_teacher,
 )
-from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
+from sedtalker.training.task import Batch, Example, Task, stacked
 
 UNTRANSCRIBED = ("librispeech", "emogator")
 """Corpora without aligned phones: read speech, and bursts, of which there is one copy."""
@@ -63,13 +64,12 @@ PROSODY_SCALE = np.array([3.0, 0.4, 0.3, 3.0], np.float32)
 """Usual deviation of each, by which they are divided."""
 
 
-class SpeechEncoderTaskConfig(TaskConfig):
+class SpeechEncoderTaskConfig(StretchedCropConfig):
     """What ``configs/experiment/speech_encoder.yaml`` says about the task."""
 
     model: SpeechEncoderConfig = SpeechEncoderConfig()
     """Sizes of the network."""
     tracked_crops: int = 16
-    """Crops of the tracked talker in a batch."""
     phone_crops: int = 12
     """Crops of read speech with aligned phones."""
     untranscribed_crops: tuple[int, int] = (2, 2)
@@ -78,8 +78,6 @@ class SpeechEncoderTaskConfig(TaskConfig):
     """Weight of motion that a teacher read out of the sound, where the tracked motion has 1; 0: no teacher is used."""
     layer_weight: float = 0.0
     """Weight of the squared error of the teacher's layers."""
-    seconds: Positive = 2.9
-    """Length of a crop."""
     velocity_weight: float = 2.0
     """Weight of the squared error of the motion's frame differences; that of the motion has 1."""
     phone_weight: float = 0.25
@@ -87,15 +85,6 @@ class SpeechEncoderTaskConfig(TaskConfig):
     prosody_weight: float = 0.3
     """Weight of the squared error of the prosody."""
     warp: float = 0.15
-    """Largest change of the vocal tract's length, natural logarithm."""
-    tempo: float = 0.12
-    """Largest change of tempo, natural logarithm."""
-    copies: Count = 4
-    """Copies of every tracked recording: as it is, and augmented."""
-    read_speech_copies: Count = 3
-    """The same of speech without a tracked face."""
-    workers: Count = 1
-    """Processes that compute features and align phones."""
 
 
 @dataclass(frozen=True)

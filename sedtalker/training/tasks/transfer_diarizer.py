@@ -38,6 +38,7 @@ from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.layer_features import (
     SOUNDS,
     TEACHER,
+    WindowsTaskConfig,
     open_layer_features,
     open_vectors,
     read_transfer_augmenter,
@@ -52,7 +53,7 @@ from sedtalker.training.corpora.transfer_recipe import (
     soft_targets,
     votes_on,
 )
-from sedtalker.training.task import Batch, Count, FreeTaskConfig, NotNegative, Task, check_parts
+from sedtalker.training.task import Batch, Count, NotNegative, Task, check_parts
 from sedtalker.training.tasks.calibration import fit_no_voice, kinds_of, neutral_odds, visible_scale, with_no_voice
 from sedtalker.training.tasks.whitened_perceptrons import (
     ClipWindows,
@@ -81,28 +82,20 @@ ClipScores = tuple[Doubles, NDArray[np.int64]]
 logger = logging.getLogger(__name__)
 
 
-class TransferDiarizerTaskConfig(FreeTaskConfig):
+class TransferDiarizerTaskConfig(WindowsTaskConfig):
     """What ``configs/experiment/transfer_diarizer.yaml`` says about the task."""
 
-    encoder: str | None = None
-    """Checkpoint folder of an emotion encoder; null: the built-in one; ``whisper-base``: its layers themselves."""
-    teacher: str | None = None
-    """Weights of Whisper-base for that: a folder, a name on the hub, an ``.npz``; null: see ``load_teacher``."""
     corpora: dict[str, float] = {"cremad": 0.63, "banglaser": 0.35, "emogator": 0.02}
     """Share of the windows from each corpus; one of them must have votes."""
     calm: dict[str, NotNegative] = dict.fromkeys(CALM, 0.5)
     """Corpora of read speech that show the intensity what none is, and the share of each."""
     copies: dict[str, tuple[int, ...]] = {name: (0, 2, 3, 6, 7, 8) for name in ("cremad", "banglaser", *CALM)}
-    """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
     copy_weight: dict[int, NotNegative] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0, 8: 4.0}
     """How much likelier than the clips themselves their copies are drawn; those not named: as likely."""
     development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
     """Corpora never trained on, by which the best weights are chosen, and with validation speakers the temperature.
     Those that are not there are left out; without any, the rated corpora's validation speakers take their place."""
     windows_per_clip: Count = 6
-    """Most windows of speech that are taken of a clip."""
-    batch: Count = 384
-    """Windows in a batch."""
     intended: float = 0.7
     """Share of the intended emotion in the target, beside the votes."""
     unrated: float = 0.9
@@ -116,8 +109,6 @@ class TransferDiarizerTaskConfig(FreeTaskConfig):
     """Target of the intensity of emotional clips without votes."""
     shrinkage: float = 0.01
     """Share of the mean variance added to every direction before whitening."""
-    noise: float = 0.3
-    """Deviation of the noise added to whitened inputs."""
     enrolment: float = 0.5
     """Share of windows with other clips of the speaker enrolled."""
     intensity_width: int = 64

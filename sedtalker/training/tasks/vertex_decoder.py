@@ -193,7 +193,8 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig, VertexDecoder]):
             pictures = face_pictures([score.predicted[0], np.asarray(sequence.open(), np.float32)], triangles)
             writer.add_image("face/predicted_over_recorded", pictures, step, dataformats="HWC")
         clip = self._speech(sequence, FRAME_CLOCK.times(100))
-        show_attention(writer, model, decoder_inputs(model, self.source, clip, sequence), step)
+        for name, weights in attention_maps(model, decoder_inputs(model, self.source, clip, sequence)).items():
+            writer.add_image(f"attention/{name}", (weights / weights.max()).clip(0, 1), step, dataformats="HW")
 
     def export(self, model: VertexDecoder, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder; a backbone that is a local folder is copied into it."""
@@ -277,15 +278,9 @@ def face_pictures(motions: list[Floats], triangles: Ints) -> NDArray[np.uint8]:
     return np.concatenate(made, axis=0)
 
 
-def show_attention(writer: Any, model: nn.Module, inputs: tuple[Tensor, ...], step: int) -> None:
-    """The attention of every ``LocalAttention`` of a model over one clip, averaged over heads."""
-    for name, weights in attention_maps(model, inputs).items():
-        writer.add_image(f"attention/{name}", (weights / weights.max()).clip(0, 1), step, dataformats="HW")
-
-
 @torch.no_grad()
 def attention_maps(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Floats]:
-    """(T, T) weights of each attention layer, by its name in the model; queries down, each sums to 1."""
+    """(T, T) weights of each ``LocalAttention`` over one clip, mean over heads, by its name; queries down, sum 1."""
     seen: dict[str, Tensor] = {}
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LocalAttention)}
 
