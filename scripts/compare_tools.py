@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from scripts import browser_rivals
-from scripts.measured_page import markdown_table, write_between_marks
+from scripts.measured_page import write_between_marks
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.performance import Motion
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio, resample_frames
@@ -54,6 +54,7 @@ from sedtalker.training.evaluation.lips import (
     steady_track,
     tracked_height,
 )
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.wild import WildClip, read_wild_talkers
 from sedtalker.training.motion.alignment import PhoneSpan, phone_intervals
 from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, measure_lips

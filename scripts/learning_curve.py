@@ -28,6 +28,7 @@ from sedtalker.emotion.plot import write_figure
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.training.corpora.manifest import find_data, read_manifest
 from sedtalker.training.corpora.transfer_recipe import Votes
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.loop import fit
 from sedtalker.training.run import cache_folder, compose
 from sedtalker.training.task import TrainerConfig
@@ -148,14 +149,11 @@ def gain_of_doubling(curve: Mapping[int, Point]) -> float:
 def table(curve: Mapping[int, Point]) -> str:
     """Markdown, one line a number of actors: mean and standard deviation over draws, and the means by corpus."""
     names = {**UNSEEN, SEEN: "CREMA-D, validation speakers"}
-    head = "| actors | mean of the unseen | " + " | ".join(names.values()) + " |\n" + "|---" * (len(names) + 2) + "|"
-    lines = [
-        f"| {actors} | {np.mean(point['mean']):.3f} ± {np.std(point['mean']):.3f} | "
-        + " | ".join(f"{np.mean(point[name]):.3f}" for name in names)
-        + " |"
-        for actors, point in curve.items()
-    ]
-    return "\n".join([head, *lines]) + "\n"
+    rows = []
+    for actors, point in curve.items():
+        mean = f"{np.mean(point['mean']):.3f} ± {np.std(point['mean']):.3f}"
+        rows.append([str(actors), mean, *(f"{np.mean(point[name]):.3f}" for name in names)])
+    return markdown_table(["actors", "mean of the unseen", *names.values()], rows) + "\n"
 
 
 def plot(curve: Mapping[int, Point], path: Path) -> None:

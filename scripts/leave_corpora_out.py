@@ -25,6 +25,7 @@ from sedtalker.cli.console import messages_shown
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import recalls
 from sedtalker.training.corpora.layer_features import WHISPER
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.tasks.whitened_perceptrons import WhitenedPerceptrons
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -80,12 +81,11 @@ def page(values: Mapping[str, float]) -> str:
         seen = [
             f"{values[key]:.2f}" if (key := f"{kind}_surprise_{name}") in values else "" for kind in ("free", "all")
         ]
-        rows.append(f"| {name} | " + " | ".join([*cells, *seen]) + " |")
+        rows.append([name, *cells, *seen])
+    head = ["scored on", "trained on CREMA-D and EmoGator", "and on all others but this one"]
     return (
         f"With everything else the mean recall is {values['all_mean']:.3f}, with the free corpora alone "
-        f"{values['free_mean']:.3f}.\n\n"
-        "| scored on | trained on CREMA-D and EmoGator | and on all others but this one | surprise, of the first | "
-        "of the second |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+        f"{values['free_mean']:.3f}.\n\n{markdown_table([*head, 'surprise, of the first', 'of the second'], rows)}\n"
     )
 
 

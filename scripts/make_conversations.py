@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from measured_page import asked_for, markdown_table, measured, write_between_marks
+from measured_page import asked_for, measured, write_between_marks
 
 from sedtalker import Animator
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
@@ -21,7 +21,7 @@ from sedtalker.render.scene import render_scene
 from sedtalker.speakers.separation import cut_apart
 from sedtalker.speakers.turns import Turn, Turns
 from sedtalker.training.evaluation.conversation import evaluate_conversation
-from sedtalker.training.evaluation.measures import TEST, listed_metrics
+from sedtalker.training.evaluation.measures import TEST, listed_metrics, markdown_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 GROUPS = {

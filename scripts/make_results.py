@@ -90,56 +90,56 @@ WHISPER_HEADS_RUN = (
 
 def table(measures: Sequence[Measure], columns: Mapping[str, Mapping[str, float]]) -> str:
     """The listed metrics, a column for each of some weights, with what each is and which way is better."""
-    rows = [f"| key | {' | '.join(columns)} | what it is | better |", "|---" * (3 + len(columns)) + "|"]
+    rows = []
     listed = [dict(listed_metrics(measures, metrics)) for metrics in columns.values()]
     for measure in measures:
         if any(measure in found for found in listed):
-            cells = " | ".join(f"{found[measure]:.3f}" if measure in found else "" for found in listed)
+            cells = [f"{found[measure]:.3f}" if measure in found else "" for found in listed]
             better = f"{ARROWS[measure.better]} {asked_for(measure)}".strip()
-            rows.append(f"| `{measure.key}` | {cells} | {measure.text} | {better} |")
-    return "\n".join(rows) + "\n"
+            rows.append([f"`{measure.key}`", *cells, measure.text, better])
+    return markdown_table(["key", *columns, "what it is", "better"], rows) + "\n"
 
 
 def corpora_table(columns: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """A line a corpus: what it is to the weights, and how some of them do on it."""
     measured = {"recall (own classes)": "uar", "angry as happy": "angry_as_happy", "calibration error": "ece"}
     head = ["corpus", "role", "clips", *(f"{what}, {name}" for what in measured for name in columns)]
-    rows = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows = []
     for corpus in dict.fromkeys(name for corpora in columns.values() for name in corpora):
         of_weights = [corpora.get(corpus, {}) for corpora in columns.values()]
         about = next(found for found in of_weights if found)
         values = [found.get(key) for key in measured.values() for found in of_weights]
         cells = ["" if value is None else f"{value:.2f}" for value in values]
-        rows.append(f"| {corpus} | {about['role']} | {about['clips']} | " + " | ".join(cells) + " |")
-    return "\n".join(rows) + "\n"
+        rows.append([corpus, about["role"], str(about["clips"]), *cells])
+    return markdown_table(head, rows) + "\n"
 
 
 def asked_table(results: Mapping[str, Any]) -> str:
     """Table of ``docs/emotion.md``: targets for diarizers on other corpora, and what the built-in ones reach."""
-    rows = [f"| | asked | {' | '.join(TRANSFERS.values())} |", "|---" * (2 + len(TRANSFERS)) + "|"]
-    for measure in TEST["transfer"]:
-        if measure.asked is not None:
-            found = [results[part]["summary"].get(measure.key) for part in TRANSFERS]
-            cells = ["" if value is None else _marked(measure, value) for value in found]
-            rows.append(f"| `{measure.key}`: {measure.text} | {asked_for(measure)} | {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n\nBold: reached.\n"
+    rows = [
+        _asked_row(measure, [results[part]["summary"].get(measure.key) for part in TRANSFERS])
+        for measure in TEST["transfer"]
+        if measure.asked is not None
+    ]
+    return markdown_table(["", "asked", *TRANSFERS.values()], rows) + "\n\nBold: reached.\n"
 
 
 def expression_tables(results: Mapping[str, Any]) -> str:
     """Tables for ``docs/emotion.md``: what is asked of faces, what they show, and each corpus alone."""
     parts = {part: name for part, name in EXPRESSIONS.items() if part in results}
-    rows = [f"| | asked | {' | '.join(parts.values())} |", "|---" * (2 + len(parts)) + "|"]
-    for measure in TEST["expression"]:
-        values = [results[part].get(measure.key) for part in parts]
-        if measure.listed and any(value is not None for value in values):
-            cells = ["" if value is None else _marked(measure, value) for value in values]
-            rows.append(f"| `{measure.key}`: {measure.text} | {asked_for(measure)} | {' | '.join(cells)} |")
+    found = [(m, [results[part].get(m.key) for part in parts]) for m in TEST["expression"] if m.listed]
+    rows = [_asked_row(measure, values) for measure, values in found if any(value is not None for value in values)]
     tables = [f"\n\n{name}:\n\n{expression_table(results[part])}" for part, name in parts.items()]
-    return "\n".join(rows) + f"\n\nBold: reached.\n\n{SHEET}" + "".join(tables)
+    table = markdown_table(["", "asked", *parts.values()], rows)
+    return f"{table}\n\nBold: reached.\n\n{SHEET}" + "".join(tables)
 
 
-def _marked(measure: Measure, value: float) -> str:
-    return f"**{value:.3f}**" if measure.asked is not None and reached(measure, value) else f"{value:.3f}"
+def _asked_row(measure: Measure, values: Sequence[float | None]) -> list[str]:
+    """A measure, what is asked, and what is measured: bold where that is reached."""
+    cells = ["" if value is None else f"{value:.3f}" for value in values]
+    bold = [value is not None and measure.asked is not None and reached(measure, value) for value in values]
+    marked = (f"**{cell}**" if strong else cell for cell, strong in zip(cells, bold, strict=True))
+    return [f"`{measure.key}`: {measure.text}", asked_for(measure), *marked]
 
 
 def reached(measure: Measure, value: float) -> bool:

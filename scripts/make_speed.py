@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from measured_page import markdown_table, write_between_marks
+from measured_page import write_between_marks
 from measures.benchmark import figure_rows, stage_rows
+
+from sedtalker.training.evaluation.measures import markdown_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 

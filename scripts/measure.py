@@ -26,7 +26,7 @@ from typing import Any
 
 from measured_page import write_between_marks
 from measures.adaptation import adaptation_table, evaluate_adaptation
-from measures.cross_corpus import cross_corpus_metrics, evaluate_cross_corpus, markdown_table, plot_heat_map
+from measures.cross_corpus import cross_corpus_metrics, cross_corpus_table, evaluate_cross_corpus, plot_heat_map
 from measures.fine import evaluate_fine, fine_table
 from measures.keys import KEYS
 from measures.mouth_rules import evaluate_mouth_rules, mouth_rules_table
@@ -72,7 +72,7 @@ def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping
             result = evaluate_cross_corpus(data, hook)
             if given.plot is not None:
                 plot_heat_map(result, given.plot)
-            return cross_corpus_metrics(result), markdown_table(result)
+            return cross_corpus_metrics(result), cross_corpus_table(result)
         case "adaptation":
             found = evaluate_adaptation(data, given.model, given.encoder, given.clips, hook=hook)
             return found, adaptation_table(found)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured_page import markdown_table, measured, write_between_marks
+from measured_page import measured, write_between_marks
 from measures.damage import versions
 
 from sedtalker.audio import SAMPLE_RATE, from_samples
@@ -24,6 +24,7 @@ from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.corpora.transfer_recipe import EDITS
 from sedtalker.training.evaluation.expression import NARRATION
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.robustness import Change, Samples, conditions
 from sedtalker.training.evaluation.transfer import balanced_clips
 

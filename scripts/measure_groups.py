@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured_page import between_marks, markdown_table, measured
+from measured_page import between_marks, measured
 from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
@@ -25,11 +25,12 @@ from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import bootstrap_interval, unweighted_average_recall
 from sedtalker.progress import Hook, counted
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.corpora.transfer_recipe import read_vote_table
 from sedtalker.training.evaluation.clips import clip_posterior
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import DEVELOPMENT, HEADLINE, balanced_clips, shown_emotional
 from sedtalker.training.evaluation.transfer_scores import own_guess
 
@@ -95,9 +96,7 @@ def score(diarizer: Diarizer, clips: Sequence[Clip], hook: Hook) -> Scored:
     """Each clip alone, as in use."""
     truth, posterior = [], []
     for clip in counted(clips, hook, f"scoring {clips[0].corpus}", len(clips)):
-        labels = clip_labels(clip)
-        assert labels is not None
-        truth.append(labels[0])
+        truth.append(category_of(clip))
         posterior.append(clip_posterior(frame_emotions(diarizer.network, diarizer.encoder(load_audio(clip.path)))))
     labels_of = np.array(truth)
     return Scored(labels_of, own_guess(labels_of, np.stack(posterior)), clips)
@@ -105,7 +104,7 @@ def score(diarizer: Diarizer, clips: Sequence[Clip], hook: Hook) -> Scored:
 
 def labelled(clips: Iterable[Clip]) -> list[Clip]:
     """Those with a category of ours whose file is there."""
-    return [c for c in clips if clip_labels(c) is not None and c.path.is_file()]
+    return [c for c in clips if category_of(c) >= 0 and c.path.is_file()]
 
 
 # --- CREMA-D, by what is known of its actors.

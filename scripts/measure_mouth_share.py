@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from fit_mouth_readout import whisper_mouths
-from measured_page import markdown_table, write_between_marks
+from measured_page import write_between_marks
 from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.animation_stream import FaceStream
@@ -38,6 +38,7 @@ from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 from sedtalker.training.corpora.manifest import find_data, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_facegood, read_grid
 from sedtalker.training.evaluation.lips import steady_track
+from sedtalker.training.evaluation.measures import markdown_table
 
 PAGE = Path(__file__).parents[1] / "docs" / "lips.md"
 SHARES = (0.0, 0.3, 0.5, 0.7)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from measured_page import between_marks, markdown_table, measured
+from measured_page import between_marks, measured
 from measures.damage import grades, versions
 from numpy.typing import NDArray
 
@@ -41,6 +41,7 @@ from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.clips import clip_posterior
 from sedtalker.training.evaluation.lips import steady_track
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.robustness import Change, unmet_noises
 from sedtalker.training.evaluation.transfer import HEADLINE, balanced_clips
 from sedtalker.training.evaluation.wild import WILD_LAGS, read_wild_talkers

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured_page import markdown_table, measured, write_between_marks
+from measured_page import measured, write_between_marks
 from measures.mouth_rules import OPEN_CONSONANTS, reached, shut
 from numpy.typing import NDArray
 
@@ -51,6 +51,7 @@ from sedtalker.training.evaluation.lips import (
     steady_track,
     tracked_height,
 )
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.wild import WildClip, read_wild_talkers
 from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_intervals
 from sedtalker.training.motion.spoken_motion import measure_lips
@@ -199,8 +200,7 @@ def start_errors(spoken: list[Spoken]) -> dict[str, float]:
 
 def page(found: dict[str, Any]) -> str:
     """The table, and a line on the alignment."""
-    lines = ["| figure | what | without | with `--transcript` |", "|---|---|---|---|"]
-    lines += [f"| `{k}` | {what} | {found['without'][k]:.3f} | {found['with'][k]:.3f} |" for k, what in ROWS.items()]
+    rows = [[f"`{k}`", what, *(f"{found[way][k]:.3f}" for way in ("without", "with"))] for k, what in ROWS.items()]
     of = found["alignment"]
     count = found["sentences"]
     ends = " and ".join(
@@ -209,7 +209,8 @@ def page(found: dict[str, Any]) -> str:
     )
     text = f"{count['grid']} test sentences of the tracked talker, {count['speechocean762']} of other speakers. "
     text += f"Starts of phones differ from those of pocketsphinx by {ends}, in the median."
-    return "\n".join([*lines, "", textwrap.fill(text, 158)])
+    table = markdown_table(["figure", "what", "without", "with `--transcript`"], rows)
+    return f"{table}\n\n{textwrap.fill(text, 158)}"
 
 
 # --- Words that are recognised.

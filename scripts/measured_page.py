@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,6 @@ from sedtalker.cli.console import ShownProgress
 from sedtalker.progress import Hook
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.measures import Measure
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table of Markdown, a line a row, without the last line's end."""
-    lines = ["| " + " | ".join(map(str, row)) + " |" for row in (head, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
 
 
 def asked_for(measure: Measure) -> str:

@@ -34,8 +34,9 @@ from sedtalker.metrics.emotion import (
 )
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.speech import corpora
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,
@@ -166,16 +167,13 @@ def unseen_corpora(
     diarizer: Diarizer, data: Path, model: str, clips: int | None, hook: Hook = no_progress
 ) -> list[EncodedCorpus]:
     """Labelled corpora that the weights were not trained on, read once."""
-    listed = listed_clips(data)
-    trained_on = training_lines(model)
-    known = corpora()
-    read = []
-    for name, found in sorted(clips_by_corpus(listed).items()):
+    trained_on, known, read = training_lines(model), corpora(), []
+    for name, found in sorted(clips_by_corpus(listed_clips(data)).items()):
         if not known[name].categories or corpus_role(known[name], trained_on) == "in-domain":
             continue
-        labelled = [(clip, label) for clip in found if (label := clip_labels(clip)) is not None]
-        wanted = set(balanced_clips([clip for clip, _ in labelled], clips))
-        kept = [(clip, label[0]) for clip, label in labelled if clip in wanted]
+        labelled = {clip: label for clip in found if (label := category_of(clip)) >= 0}
+        wanted = set(balanced_clips(list(labelled), clips))
+        kept = [(clip, label) for clip, label in labelled.items() if clip in wanted]
         if len({label for _, label in kept}) < 2:
             continue
         speech = [
@@ -273,11 +271,11 @@ def adaptation_table(metrics: Mapping[str, float]) -> str:
     columns |= {"to 10": "adapted_few", "to one emotion": "adapted_one_emotion"}
     columns |= {"of 7": "source_seven", "adapted, of 7": "adapted_seven"}
     columns |= {"angry as happy": "source_angry_as_happy", "adapted, the same": "adapted_angry_as_happy"}
-    lines = ["| corpus | clips | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    rows = []
     for name in corpora_of(metrics):
         cells = []
         for key in columns.values():
             value = metrics.get(f"{key}_{name}")
             cells.append("–" if value is None else f"{value:+.2f}" if key.startswith("gain") else f"{value:.2f}")
-        lines.append(f"| {name} | {metrics[f'clips_{name}']:.0f} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([name, f"{metrics[f'clips_{name}']:.0f}", *cells])
+    return markdown_table(["corpus", "clips", *columns], rows) + "\n"

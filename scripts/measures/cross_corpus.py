@@ -7,6 +7,7 @@ features and the corpora, not of a network tuned to some of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,8 +26,10 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import adjusted_logits, macro_f1
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import open_encoder
+from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import draw_shares
 
 FEWEST_CATEGORIES = 3
@@ -115,9 +118,7 @@ def evaluate_cross_corpus(data: Path, hook: Hook = no_progress) -> CrossCorpus:
     kept = {name: c for name, c in clips.items() if len({category_of(x) for x in c}) >= FEWEST_CATEGORIES}
     if len(kept) < 2:
         raise InputError(f"{data}: fewer than two corpora with {FEWEST_CATEGORIES} or more emotions")
-    vectors = {}
-    for name, members in kept.items():
-        vectors[name] = clip_vectors(members, hook, f"encoding {name}")
+    vectors = {name: clip_vectors(members, hook, f"encoding {name}") for name, members in kept.items()}
     words = {name: {c.emotion: CATEGORIES[category_of(c)] for c in members} for name, members in kept.items()}
     return replace(cross_corpus(vectors), words=words)
 
@@ -127,9 +128,8 @@ def cross_corpus(vectors: dict[str, ClipVectors]) -> CrossCorpus:
     names = tuple(vectors)
     heads = [_head([v]) for v in vectors.values()]
     pairs = [[score_head(head, wanted) for wanted in vectors.values()] for head in heads]
-    left_out = []
-    for name in names:
-        left_out.append(score_head(_head([v for other, v in vectors.items() if other != name]), vectors[name]))
+    others = [[v for other, v in vectors.items() if other != name] for name in names]
+    left_out = [score_head(_head(rest), wanted) for rest, wanted in zip(others, vectors.values(), strict=True)]
     return CrossCorpus(names, _scores(pairs), _scores(left_out))
 
 
@@ -164,19 +164,26 @@ def _scores(cells: Sequence[object]) -> Scores:
     return Scores(table[..., 0], table[..., 1], table[..., 2], table[..., 3].astype(np.int64))
 
 
-def clip_vectors(clips: Sequence[Clip], hook: Hook = no_progress, step: str = "encoding clips") -> ClipVectors:
-    """Mean and deviation of the diarizer's channels over each clip's speech, the encoder's among them."""
+def describer(hidden_channels: int = 0) -> DiarizerNetwork:
+    """Reads log-mels, prosody and so many channels of an encoder; nothing in it is trained."""
+    config = DiarizerConfig(hidden_channels=hidden_channels, members=1, width=1)
+    return DiarizerNetwork(config).eval().requires_grad_(False)
+
+
+def mean_and_deviation(network: DiarizerNetwork, features: SpeechFeatures) -> NDArray[np.floating]:
+    """(2C,) of the channels of a ``describer`` over the speech; ``InputError`` where there is none."""
+    voice = enrol(network, [features])
+    return np.concatenate([voice.mean, np.sqrt(np.maximum(voice.square - np.square(voice.mean), 0.0))])
+
+
+def clip_vectors(clips: Sequence[Clip], hook: Hook, step: str, network: DiarizerNetwork | None = None) -> ClipVectors:
+    """``mean_and_deviation`` of each clip with speech; default: the encoder's channels are among them."""
     encoder = open_encoder()
-    describer = DiarizerNetwork(DiarizerConfig(hidden_channels=encoder.channels, members=1, width=1)).eval()
-    values, kept = [], []
+    network, values, kept = network or describer(encoder.channels), [], []
     for clip in counted(clips, hook, step, len(clips)):
-        try:
-            voice = enrol(describer, [encoder(load_audio(clip.path))])
-        except InputError:
-            continue  # no speech in it
-        deviation = np.sqrt(np.maximum(voice.square - np.square(voice.mean), 0.0))
-        values.append(np.concatenate([voice.mean, deviation]))
-        kept.append(clip)
+        with suppress(InputError):  # no speech in it
+            values.append(mean_and_deviation(network, encoder(load_audio(clip.path))))
+            kept.append(clip)
     test = np.array([clip.split == "test" for clip in kept])
     if not test.any():
         speakers = sorted({clip.speaker for clip in kept})
@@ -233,22 +240,19 @@ def cross_corpus_metrics(result: CrossCorpus) -> dict[str, object]:
     return out
 
 
-def markdown_table(result: CrossCorpus) -> str:
+def cross_corpus_table(result: CrossCorpus) -> str:
     """One table: each cell plain / adjusted; rows are trained on, columns tested on, the last two rows say what all
     other corpora together give and what the best constant answer does. A corpus of test clips alone has no row.
     """
     pairs, left_out = result.pairs, result.left_out
-    lines = [
-        "| trained on ↓, tested on → | " + " | ".join(result.corpora) + " |",
-        "|---" * (len(result.corpora) + 1) + "|",
-    ]
-    rows = [*zip(result.corpora, pairs.plain, pairs.adjusted, strict=True)]
-    rows = [row for row in rows if not np.isnan(row[1]).all()]
-    for name, plain, adjusted in [*rows, ("all others", left_out.plain, left_out.adjusted)]:
+    found = [*zip(result.corpora, pairs.plain, pairs.adjusted, strict=True)]
+    found = [row for row in found if not np.isnan(row[1]).all()]
+    rows = []
+    for name, plain, adjusted in [*found, ("all others", left_out.plain, left_out.adjusted)]:
         cells = [f"{_short(p)} / {_short(a)}" if p == p else "-" for p, a in zip(plain, adjusted, strict=True)]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines.append("| best constant answer | " + " | ".join(map(_short, left_out.chance)) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([name, *cells])
+    rows.append(["best constant answer", *map(_short, left_out.chance)])
+    return markdown_table(["trained on ↓, tested on →", *result.corpora], rows) + "\n"
 
 
 def _short(value: float) -> str:

@@ -30,6 +30,7 @@ from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import Votes, read_votes, votes_on
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import balanced_clips, listed_clips
 from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
 
@@ -205,17 +206,16 @@ def fine_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a row for each kind, the best first, then the categories that raters chose among."""
     prefix = "fine_pearson_"
     kinds = [kind for kind in BURSTS if prefix + _key(kind) in metrics]
-    lines = ["| kind | Pearson | Spearman | MAE | AUC |", "|---|---|---|---|---|"]
-    for kind in sorted(kinds, key=lambda kind: -metrics[prefix + _key(kind)]):
-        cells = [metrics[f"fine_{name}_{_key(kind)}"] for name in ("pearson", "spearman", "mae", "auc")]
-        lines.append(f"| {kind} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |")
+    rows = [
+        [kind, *(f"{metrics[f'fine_{name}_{_key(kind)}']:.2f}" for name in ("pearson", "spearman", "mae", "auc"))]
+        for kind in sorted(kinds, key=lambda kind: -metrics[prefix + _key(kind)])
+    ]
+    tables = [markdown_table(["kind", "Pearson", "Spearman", "MAE", "AUC"], rows)]
     if "vote_pearson" in metrics:
-        lines += ["", "| raters' category | Pearson | ceiling | Spearman | MAE |", "|---|---|---|---|---|"]
-        for category in VOTED:
-            names = ("pearson", "ceiling", "spearman", "mae")
-            cells = [metrics[f"vote_{name}_{category}"] for name in names]
-            lines.append(f"| {category} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        names = ("pearson", "ceiling", "spearman", "mae")
+        rows = [[word, *(f"{metrics[f'vote_{name}_{word}']:.2f}" for name in names)] for word in VOTED]
+        tables.append(markdown_table(["raters' category", "Pearson", "ceiling", "Spearman", "MAE"], rows))
+    return "\n\n".join(tables) + "\n"
 
 
 def plot_fine(metrics: Mapping[str, Mapping[str, float]], path: Path) -> None:

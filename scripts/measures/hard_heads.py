@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from measures.registration_targets import CENTIMETRE, Head, cut
+from measures.registration_targets import CENTIMETRE, Head, cut, opened_rig, rig_masks, rig_offsets
 from sedtalker.arrays import Floats, Ints, Mask
-from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
 from sedtalker.training.corpora.landmark_samples import random_rotation, stylise, torus, warp
@@ -86,17 +85,9 @@ def read_hard_rig(data: Path) -> HardRig:
     Raises:
         InputError: it is missing.
     """
-    path = data / "face" / "ict_lite.npz"
-    if not path.is_file():
-        raise InputError(f"{path}: the reference rig is missing")
-    with np.load(path, allow_pickle=False) as rig:
-        offsets = np.zeros((len(ARKIT_52), *rig["neutral"].shape), np.float32)
-        for name, delta in zip(rig["arkit_names"].tolist(), rig["expression_deltas"], strict=True):
-            offsets[ARKIT_52.index(str(name))] += delta.astype(np.float32)
-        masks = {name.removeprefix("mask_"): rig[name].astype(bool) for name in rig.files if name.startswith("mask_")}
-        return HardRig(
-            rig["neutral"].astype(np.float64), offsets, rig["triangles"].astype(np.int32), rig["landmarks68"], masks
-        )
+    with opened_rig(data) as rig:
+        neutral, triangles = rig["neutral"].astype(np.float64), rig["triangles"].astype(np.int32)
+        return HardRig(neutral, rig_offsets(rig), triangles, rig["landmarks68"], rig_masks(rig))
 
 
 def _stylised(rig: HardRig, seed: int) -> Warp:

@@ -22,10 +22,10 @@ def interval_over(values: Sequence[float], rounds: int = 10 * ROUNDS, seed: int 
     return float(low), float(high)
 
 
-def with_ends(figures: Mapping[str, float], values: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Figures that are means of some ``values``, each followed by the ends of its interval: ``_low`` and ``_high``."""
+def with_ends(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The mean of the numbers of each key, followed by the ends of its interval: ``_low`` and ``_high``."""
     out: dict[str, float] = {}
-    for key, figure in figures.items():
-        low, high = interval_over(values[key])
-        out |= {key: figure, f"{key}_low": low, f"{key}_high": high}
+    for key, each in values.items():
+        low, high = interval_over(each)
+        out |= {key: float(np.mean(each)), f"{key}_low": low, f"{key}_high": high}
     return out

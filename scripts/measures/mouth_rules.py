@@ -23,6 +23,7 @@ from sedtalker.face.face import Face
 from sedtalker.metrics.motion import CLOSED_GAP, correlation, lip_aperture, lip_width
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, OPEN_VOWELS
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.motion.alignment import phone_intervals
 
 Intervals = list[tuple[float, float]]
@@ -176,12 +177,12 @@ def evaluate_mouth_rules(data: Path, hook: Hook = no_progress) -> dict[str, dict
 
 def mouth_rules_table(found: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> str:
     """The table of the page; what shows is bold."""
-    lines = ["| without | " + " | ".join(FIGURES.values()) + " |", "|---" * (len(FIGURES) + 1) + "|"]
-    for title, rows in found.items():
-        for name, values in rows.items():
-            first = f"**{title}**" if name == "whole" else name
-            lines.append(f"| {first} | " + " | ".join(_cell(values[key]) for key in FIGURES) + " |")
-    return "\n".join(lines)
+    rows = [
+        [f"**{title}**" if name == "whole" else name, *(_cell(values[key]) for key in FIGURES)]
+        for title, each in found.items()
+        for name, values in each.items()
+    ]
+    return markdown_table(["without", *FIGURES.values()], rows)
 
 
 def _cell(value: Sequence[float]) -> str:

@@ -29,9 +29,10 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,
@@ -117,7 +118,7 @@ def _is_target(clips: Sequence[Clip], lines: Sequence[str]) -> bool:
 
 
 def _labelled(clips: Sequence[Clip]) -> list[Clip]:
-    return [clip for clip in clips if clip_labels(clip) is not None]
+    return [clip for clip in clips if category_of(clip) >= 0]
 
 
 def read_frames(diarizer: Diarizer, name: str, clips: Sequence[Clip], hook: Hook = no_progress) -> FrameCorpus:
@@ -130,7 +131,7 @@ def read_frames(diarizer: Diarizer, name: str, clips: Sequence[Clip], hook: Hook
         if whole:
             frames.append(values[:whole].reshape(-1, POOLED, values.shape[1]).mean(1))
             kept.append(clip)
-    labels = np.array([label[0] for clip in kept if (label := clip_labels(clip)) is not None], np.int64)
+    labels = np.array([category_of(clip) for clip in kept if category_of(clip) >= 0], np.int64)
     return FrameCorpus(name, tuple(frames), labels, np.array([clip.speaker for clip in kept]))
 
 
@@ -184,8 +185,7 @@ def nova_arc_summary(figures: Mapping[str, float]) -> dict[str, float]:
     means = {f"nova_{name}": float(values.mean()) for name, values in each.items()}
     pairs = {f"gain_{name}": (name, "source") for name in VARIANTS[1:]} | DIFFERENCES
     gains = {f"nova_{key}": (each[one] - each[other]).tolist() for key, (one, other) in pairs.items()}
-    summary = with_ends({key: float(np.mean(values)) for key, values in gains.items()}, gains)
-    return means | summary | {"nova_seeds": figures.get("nova_seeds", float(SEEDS))}
+    return means | with_ends(gains) | {"nova_seeds": figures.get("nova_seeds", float(SEEDS))}
 
 
 def _corpora_of(figures: Mapping[str, float]) -> list[str]:
@@ -251,9 +251,9 @@ def nova_arc_table(metrics: Mapping[str, float]) -> str:
         "normed_ball": "ball, frames normalised",
     }
     shown = {variant: title for variant, title in about.items() if f"nova_{variant}" in metrics}
-    lines = ["| corpus | " + " | ".join(shown.values()) + " |", "|---" * (len(shown) + 1) + "|"]
-    for corpus in _corpora_of(metrics):
-        cells = [f"{metrics[f'nova_{v}_{corpus}']:.2f} ± {metrics[f'nova_{v}_sd_{corpus}']:.2f}" for v in shown]
-        lines.append(f"| {corpus} | " + " | ".join(cells) + " |")
-    lines.append("| mean | " + " | ".join(f"{metrics[f'nova_{v}']:.3f}" for v in shown) + " |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        [corpus, *(f"{metrics[f'nova_{v}_{corpus}']:.2f} ± {metrics[f'nova_{v}_sd_{corpus}']:.2f}" for v in shown)]
+        for corpus in _corpora_of(metrics)
+    ]
+    rows.append(["mean", *(f"{metrics[f'nova_{v}']:.3f}" for v in shown)])
+    return markdown_table(["corpus", *shown.values()], rows) + "\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
 from sedtalker.face.builtin import FACES, load_face
 from sedtalker.face.builtin.parts import GAZE_ANGLES, gaze_rotation
 from sedtalker.face.face import Face
@@ -30,20 +32,40 @@ CENTIMETRE = 0.01
 """Metres; the rig's files are in centimetres."""
 
 
-def read_reference_rig(data: Path) -> Face:
-    """``face/ict_lite.npz`` (MIT, USC Institute for Creative Technologies) in metres; it has no tongueOut."""
-    path = data / "face/ict_lite.npz"
+@contextmanager
+def opened_rig(data: Path, name: str = "ict_lite.npz") -> Iterator[Mapping[str, NDArray[Any]]]:
+    """The arrays of a file of the reference rig (MIT, USC Institute for Creative Technologies), in centimetres.
+
+    Raises:
+        InputError: it is missing.
+    """
+    path = data / "face" / name
     if not path.is_file():
         raise InputError(f"{path}: the reference rig is missing")
     with np.load(path, allow_pickle=False) as rig:
-        vertices = rig["neutral"].astype(np.float32) * CENTIMETRE
-        basis = np.zeros((len(ARKIT_52), *vertices.shape), np.float32)
-        for name, delta in zip(rig["arkit_names"], rig["expression_deltas"], strict=True):
-            basis[ARKIT_52.index(str(name))] += delta.astype(np.float32) * CENTIMETRE
-        mesh = from_triangles(vertices, rig["triangles"].astype(np.int32))
-        regions = {k.removeprefix("mask_"): rig[k].astype(bool) for k in rig.files if k.startswith("mask_")}
-        landmarks = rig["landmarks68"].astype(np.int32)
-    return Face("ICT-FaceKit light", mesh, ARKIT_52, basis, (), regions, landmarks)
+        yield rig
+
+
+def rig_offsets(rig: Mapping[str, NDArray[Any]], unit: float = 1.0) -> Floats:
+    """(52, V, 3) what each ARKit shape moves, times ``unit``; halves of a shape that the rig splits are added."""
+    own = rig["arkit_names"] if "arkit_names" in rig else map(ict_to_arkit, rig["expression_names"].tolist())
+    offsets = np.zeros((len(ARKIT_52), *rig["neutral"].shape), np.float32)
+    for name, delta in zip(own, rig["expression_deltas"], strict=True):
+        offsets[ARKIT_52.index(str(name))] += unit * delta.astype(np.float32)
+    return offsets
+
+
+def rig_masks(rig: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.bool_]]:
+    """(V,) vertices of each region."""
+    return {name.removeprefix("mask_"): rig[name].astype(bool) for name in rig if name.startswith("mask_")}
+
+
+def read_reference_rig(data: Path) -> Face:
+    """The light reference rig in metres; it has no tongueOut."""
+    with opened_rig(data) as rig:
+        mesh = from_triangles(rig["neutral"].astype(np.float32) * CENTIMETRE, rig["triangles"].astype(np.int32))
+        basis, landmarks = rig_offsets(rig, CENTIMETRE), rig["landmarks68"].astype(np.int32)
+        return Face("ICT-FaceKit light", mesh, ARKIT_52, basis, (), rig_masks(rig), landmarks)
 
 
 def with_turning_eyes(rig: Face) -> Face:
@@ -205,17 +227,10 @@ class _Identities:
 
 
 def _read_identities(data: Path, name: str) -> _Identities:
-    path = data / "face" / name
-    if not path.is_file():
-        raise InputError(f"{path}: the reference rig is missing")
-    with np.load(path, allow_pickle=False) as rig:
-        names = [str(n) for n in (rig["arkit_names"] if "arkit_names" in rig else _arkit(rig["expression_names"]))]
+    with opened_rig(data, name) as rig:
         neutral = CENTIMETRE * rig["neutral"].astype(np.float64)
-        offsets = np.zeros((len(ARKIT_52), *neutral.shape), np.float32)
-        for shape, delta in zip(names, rig["expression_deltas"], strict=True):
-            offsets[ARKIT_52.index(shape)] += CENTIMETRE * delta.astype(np.float32)
         if "mask_skin" in rig:
-            skin = _outside({key[5:]: rig[key].astype(bool) for key in rig.files if key.startswith("mask_")})
+            skin = _outside(rig_masks(rig))
             solid = np.ones(len(neutral), bool)
         else:
             ranges = dict(zip(rig["region_names"].tolist(), rig["region_vertex_range"].tolist(), strict=True))
@@ -224,18 +239,12 @@ def _read_identities(data: Path, name: str) -> _Identities:
         return _Identities(
             neutral,
             CENTIMETRE * rig["identity_deltas"].astype(np.float32),
-            offsets,
+            rig_offsets(rig, CENTIMETRE),
             rig["triangles"].astype(np.int32),
             skin,
             solid,
             rig["landmarks68"],
         )
-
-
-def _arkit(names: NDArray[np.str_]) -> list[str]:
-    from sedtalker.face.arkit import ict_to_arkit
-
-    return [ict_to_arkit(str(name)) for name in names]
 
 
 def random_identities(data: Path, count: int, seed: int) -> Iterator[Head]:
@@ -308,11 +317,16 @@ def _low_poly(rig: Rig, rng: np.random.Generator) -> Head:
     return _turned("low-poly", "low-poly", mesh, rng, points=rig.neutral[rig.landmarks], size=CENTIMETRE)
 
 
-def _scan(rig: Rig, rng: np.random.Generator, size: int = 260) -> Head:
-    """What a depth camera sees of a person: one sheet, its lips and eyes without openings."""
+def _person(rig: Rig, rng: np.random.Generator) -> tuple[Points, Points]:
+    """Vertices and landmarks of a random person."""
     weights = np.clip(rng.normal(size=len(rig.identity)), -2.5, 2.5).astype(np.float32)
     person = rig.neutral + np.tensordot(weights, rig.identity, 1)
-    landmarks = person[rig.landmarks]
+    return person, person[rig.landmarks]
+
+
+def _scan(rig: Rig, rng: np.random.Generator, size: int = 260) -> Head:
+    """What a depth camera sees of a person: one sheet, its lips and eyes without openings."""
+    person, landmarks = _person(rig, rng)
     view = View(np.eye(3), landmarks[30], 14.0)
     ids, depth = rasterise(view.project(person), rig.topologies[0], size)
     rows, columns = np.nonzero(ids >= 0)
@@ -341,9 +355,7 @@ def dense_head(data: Path, vertices: int) -> Mesh:
 
 def _stylised(name: str, rig: Rig, rng: np.random.Generator) -> Head:
     """A random person with other proportions of skull, eyes, nose, mouth and jaw."""
-    weights = np.clip(rng.normal(size=len(rig.identity)), -2.5, 2.5).astype(np.float32)
-    person = rig.neutral + np.tensordot(weights, rig.identity, 1)
-    landmarks = person[rig.landmarks]
+    person, landmarks = _person(rig, rng)
     moved = stylise(np.concatenate([person, landmarks]), landmarks, rng)
     mesh = from_triangles(moved[:-68].astype(np.float32), rig.topologies[0])
     return _turned(name, "stylised", mesh, rng, points=moved[-68:], size=CENTIMETRE)

@@ -17,22 +17,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from measures.adaptation import clip_scores, speaker_halves
+from measures.cross_corpus import clip_vectors, describer, mean_and_deviation
 from measures.intervals import with_ends
 from sedtalker.audio import load_audio
 from sedtalker.emotion.adaptation import Method, adapted, speech_of
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.diarizer_model import DiarizerConfig
-from sedtalker.emotion.inference import enrol
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import adjusted_logits, macro_f1
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.encoder import open_encoder
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,
@@ -91,7 +90,9 @@ def evaluate_ser_evals(
         InputError: no such weights, or CREMA-D or every other corpus is missing.
     """
     diarizer, lines, known = Diarizer.from_pretrained(model, encoder=encoder), training_lines(model), corpora()
-    found = {name: [c for c in each if clip_labels(c)] for name, each in clips_by_corpus(listed_clips(data)).items()}
+    found = {
+        name: [c for c in each if category_of(c) >= 0] for name, each in clips_by_corpus(listed_clips(data)).items()
+    }
     unseen = [
         name
         for name, each in sorted(found.items())
@@ -113,44 +114,23 @@ def _words(clips: Sequence[Clip]) -> set[str]:
 
 def read_functionals(clips: Sequence[Clip], hook: Hook = no_progress) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Functionals (N, F) of log-mels and prosody of clips with speech, and their categories (N,)."""
-    encoder, describer, rows, labels = open_encoder(), _describer(), [], []
-    for clip in counted(clips, hook, "describing CREMA-D", len(clips)):
-        try:
-            voice = enrol(describer, [encoder(load_audio(clip.path))])
-        except InputError:
-            continue  # no speech in it
-        deviation = np.sqrt(np.maximum(voice.square - np.square(voice.mean), 0.0))
-        rows.append(np.concatenate([voice.mean, deviation]).astype(np.float64))
-        labels.append(_label(clip))
-    return np.stack(rows), np.array(labels, np.int64)
+    vectors = clip_vectors(clips, hook, "describing CREMA-D", describer())
+    return vectors.values.astype(np.float64), vectors.category
 
 
 def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], hook: Hook = no_progress) -> ReadCorpus:
     """Everything that the rows need of a corpus, each clip encoded once; clips without speech are left out."""
-    describer, rows, speech, kept = _describer(), [], [], []
+    network, rows, speech, kept = describer(), [], [], []
     for clip in counted(clips, hook, f"encoding {name}", len(clips)):
         features = diarizer.encoder(load_audio(clip.path))
         pieces = tuple(speech_of(diarizer.in_torch(), features))
         if not pieces or not features.speech.any():
             continue
-        voice = enrol(describer, [features])
-        deviation = np.sqrt(np.maximum(voice.square - np.square(voice.mean), 0.0))
-        rows.append(np.concatenate([voice.mean, deviation]).astype(np.float64))
+        rows.append(mean_and_deviation(network, features).astype(np.float64))
         speech.append(pieces)
         kept.append(clip)
-    labels = np.array([_label(clip) for clip in kept], np.int64)
+    labels = np.array([category_of(clip) for clip in kept], np.int64)
     return ReadCorpus(name, labels, np.array([clip.speaker for clip in kept]), np.stack(rows), tuple(speech))
-
-
-def _describer() -> DiarizerNetwork:
-    """Means and deviations of log-mels and prosody; nothing in it is trained."""
-    return DiarizerNetwork(DiarizerConfig(members=1, width=1)).eval().requires_grad_(False)
-
-
-def _label(clip: Clip) -> int:
-    labels = clip_labels(clip)
-    assert labels is not None
-    return labels[0]
 
 
 def ser_evals_figures(
@@ -183,10 +163,10 @@ def ser_evals_summary(figures: Mapping[str, float]) -> dict[str, float]:
     for key in (f"{kind}_{row}" for row in ROWS for kind in ("f1", "adjusted")):
         means[f"{key}_within"] = figures.get(f"{key}_{WITHIN}", 0.0)
         values = [figures[f"{key}_{name}"] for name in beyond]
-        means |= with_ends({f"{key}_beyond": float(np.mean(values))}, {f"{key}_beyond": values})
+        means |= with_ends({f"{key}_beyond": values})
     for row in ADAPTATIONS:
         gains = [figures[f"f1_{row}_{name}"] - figures[f"f1_as_is_{name}"] for name in beyond]
-        means |= with_ends({f"f1_gain_{row}": float(np.mean(gains))}, {f"f1_gain_{row}": gains})
+        means |= with_ends({f"f1_gain_{row}": gains})
     return means | {"constant_beyond": float(np.mean([figures[f"constant_{name}"] for name in beyond]))}
 
 
@@ -250,18 +230,11 @@ def best_constant(labels: NDArray[np.int64]) -> float:
 def ser_evals_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a row for each system, plain / adjusted; within the training corpus, beyond it, and each corpus."""
     names = _beyond(metrics)
-    lines = [
-        f"| | within ({WITHIN}) | beyond, mean | " + " | ".join(names) + " |",
-        "|---" * (len(names) + 3) + "|",
-    ]
+    rows = []
     for row in ROWS:
         cells = [f"{metrics[f'f1_{row}_{c}']:.2f} / {metrics[f'adjusted_{row}_{c}']:.2f}" for c in names]
         ends = [f"{metrics[f'f1_{row}_{e}']:.3f} / {metrics[f'adjusted_{row}_{e}']:.3f}" for e in ("within", "beyond")]
-        lines.append(f"| {TITLES[row]} | " + " | ".join(ends + cells) + " |")
-    constant = [f"{metrics[f'constant_{c}']:.2f}" for c in names]
-    lines.append(
-        f"| best constant answer | {metrics[f'constant_{WITHIN}']:.3f} | {metrics['constant_beyond']:.3f} | "
-        + " | ".join(constant)
-        + " |"
-    )
-    return "\n".join(lines) + "\n"
+        rows.append([TITLES[row], *ends, *cells])
+    means = [f"{metrics[f'constant_{end}']:.3f}" for end in (WITHIN, "beyond")]
+    rows.append(["best constant answer", *means, *(f"{metrics[f'constant_{c}']:.2f}" for c in names)])
+    return markdown_table(["", f"within ({WITHIN})", "beyond, mean", *names], rows) + "\n"

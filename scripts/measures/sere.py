@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.linear_model import Ridge
 
 from measures.adaptation import speaker_halves
 from measures.curved_space import Clips
@@ -28,6 +30,7 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
 
 CORPORA = ("ravdess", "nemo", "emotiontts_ko")
@@ -161,7 +164,7 @@ def resonance_summary(figures: Mapping[str, float], methods: Sequence[str] = MET
     if "sere" in each:
         others = [method for method in methods if method != "sere"]
         values |= {f"sere_over_{other}": (each["sere"] - each[other]).tolist() for other in others}
-    return with_ends({key: float(np.mean(found)) for key, found in values.items()}, values)
+    return with_ends(values)
 
 
 def drawn_task(source: FrameCorpus, target: FrameCorpus, seed: int) -> ResonanceTask:
@@ -196,28 +199,21 @@ def _scores(task: ResonanceTask, method: str, settings: ResonanceSettings, seed:
 
 def _nearest(shots: NDArray[np.float64], labels: NDArray[np.int64], scored: NDArray[np.float64]) -> NDArray[np.float64]:
     means = np.stack([shots[labels == c].mean(0) for c in range(labels.max() + 1)])
-    distances: NDArray[np.float64] = -np.square(scored[:, None] - means).sum(-1)
-    return distances
+    return np.asarray(-cdist(scored, means, "sqeuclidean"))
 
 
 def _linear(shots: NDArray[np.float64], labels: NDArray[np.int64], scored: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ridge regression on one column for each category, in the space of the shots, which are few."""
-    wanted = np.eye(labels.max() + 1)[labels]
-    middle = shots.mean(0)
-    centred = shots - middle
-    inside = np.linalg.solve(centred @ centred.T + RIDGE * len(shots) * np.eye(len(shots)), wanted - wanted.mean(0))
-    values: NDArray[np.float64] = (scored - middle) @ centred.T @ inside + wanted.mean(0)
-    return values
+    """Ridge regression on one column for each category."""
+    return np.asarray(Ridge(RIDGE * len(shots)).fit(shots, np.eye(labels.max() + 1)[labels]).predict(scored))
 
 
 def resonance_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a row for each task, mean ± deviation over draws, the mean of all tasks last."""
     methods = [method for method in METHODS if f"{method}_uar" in metrics]
-    lines = ["| from → to | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
+    rows = []
     for source, target in permutations(CORPORA, 2):
         if f"{methods[0]}_{source}_{target}" in metrics:
             pairs = [(f"{m}_{source}_{target}", f"{m}_sd_{source}_{target}") for m in methods]
-            cells = [f"{metrics[mean]:.2f} ± {metrics[sd]:.2f}" for mean, sd in pairs]
-            lines.append(f"| {source} → {target} | " + " | ".join(cells) + " |")
-    lines.append("| mean | " + " | ".join(f"{metrics[f'{m}_uar']:.3f}" for m in methods) + " |")
-    return "\n".join(lines) + "\n"
+            rows.append([f"{source} → {target}", *(f"{metrics[mean]:.2f} ± {metrics[sd]:.2f}" for mean, sd in pairs)])
+    rows.append(["mean", *(f"{metrics[f'{m}_uar']:.3f}" for m in methods)])
+    return markdown_table(["from → to", *methods], rows) + "\n"

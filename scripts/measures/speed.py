@@ -34,7 +34,7 @@ from sedtalker.speech.encoder import MelEncoder, open_trained_encoder
 from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH
 from sedtalker.speech.speech_stream import EncoderStream, StreamedFeatures
 from sedtalker.storage import temporary_folder
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior, joined_test_recordings, recording_metrics
 
@@ -137,14 +137,12 @@ def evaluate_streaming(
     if not isinstance(encoder, MelEncoder):
         raise InputError(f"{checkpoint}: its encoder is of the hub and cannot stream; give another diarizer")
     every = read_manifest(data)
-    scored = [c for c in every if c.corpus == "ravdess" and c.split == split and clip_labels(c) is not None]
+    scored = [c for c in every if c.corpus == "ravdess" and c.split == split and category_of(c) >= 0]
     scored = [scored[i] for i in np.unique(np.linspace(0, len(scored) - 1, min(clips, len(scored))).astype(int))]
     truth: list[int] = []
     guesses: dict[str, list[int]] = {}
     for clip in counted(scored, hook, "streaming clips", len(scored)):
-        labels = clip_labels(clip)
-        assert labels is not None
-        truth.append(labels[0])
+        truth.append(category_of(clip))
         for name, frames, _ in streamed(diarizer, encoder, load_audio(clip.path).samples):
             guesses.setdefault(name, []).append(int(clip_posterior(frames).argmax()))
     metrics = {

@@ -113,9 +113,9 @@ def listed_metrics(measures: Iterable[Measure], metrics: Mapping[str, float]) ->
     return [(m, metrics[m.key]) for m in measures if m.listed and m.key in metrics]
 
 
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table in Markdown, without a line break at its end."""
-    first, *rest = ("| " + " | ".join(row) + " |" for row in (head, *rows))
+    first, *rest = ("| " + " | ".join(map(str, row)) + " |" for row in (head, *rows))
     return "\n".join([first, "|---" * len(head) + "|", *rest])
 
 

@@ -10,8 +10,8 @@ from measures.cross_corpus import (
     ClipVectors,
     cross_corpus,
     cross_corpus_metrics,
+    cross_corpus_table,
     fit_head,
-    markdown_table,
     plot_heat_map,
 )
 
@@ -61,7 +61,7 @@ def test_a_corpus_of_test_clips_alone_has_no_row(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = cross_corpus({"a": clips(0, {0: 90, 1: 90, 2: 90}), "alone": alone})
-        table = markdown_table(found)
+        table = cross_corpus_table(found)
     assert np.isnan(found.pairs.plain[1]).all()
     assert found.pairs.plain[0, 1] > 0.8
     assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [
@@ -85,7 +85,7 @@ def test_same_input_same_head():
 
 
 def test_table_figures_and_picture(result, tmp_path):
-    assert len(markdown_table(result).splitlines()) == 7
+    assert len(cross_corpus_table(result).splitlines()) == 7
     plain = json.loads(json.dumps(cross_corpus_metrics(result)))
     assert plain["macro_f1"][0][2] is None
     assert plain["macro_f1_within"] > 0.6

@@ -65,5 +65,5 @@ def test_an_interval_of_a_normal_sample_is_as_wide_as_theory_says() -> None:
 
 
 def test_ends_stand_behind_their_figure() -> None:
-    made = with_ends({"gain": 0.5}, {"gain": [0.5, 0.5]})
+    made = with_ends({"gain": [0.5, 0.5]})
     assert made == {"gain": 0.5, "gain_low": 0.5, "gain_high": 0.5}
