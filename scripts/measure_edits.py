@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure_groups import labelled
 from measured_page import measured, write_between_marks
 from measures.damage import versions
 
 from sedtalker.audio import SAMPLE_RATE, from_samples
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.progress import Hook, counted
-from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.corpora.transfer_recipe import EDITS
@@ -66,8 +66,7 @@ def groups(every: Sequence[Clip]) -> dict[str, list[Clip]]:
         return clip.emotion != "neutral"
 
     def chosen(name: str, split: str | None, keep: Callable[[Clip], bool] = emotional) -> list[Clip]:
-        labelled = [c for c in clips_of(every, name, split) if clip_labels(c) is not None and c.path.is_file()]
-        return balanced_clips([c for c in labelled if keep(c)], CLIPS)
+        return balanced_clips([c for c in labelled(clips_of(every, name, split)) if keep(c)], CLIPS)
 
     read = [clip for name in NARRATION for clip in balanced_clips(_unseen(every, name), CLIPS // len(NARRATION))]
     return {

@@ -9,13 +9,14 @@ same noise and the same room at every strength, so that the rows compare.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from measure_groups import labelled
 from measured_page import between_marks, measured
 from measures.damage import grades, versions
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import Encoder, open_trained_encoder
 from sedtalker.training.corpora.augmentation import noise_files
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.corpora.tracked_motion import read_grid
@@ -85,14 +86,10 @@ class Sound(NamedTuple):
 
 def chosen_clips(every: list[Clip]) -> list[Sound]:
     """Clips that are scored, each emotion in turn: held-out speakers first, then the unseen corpora."""
-    found = balanced_clips(_labelled(clips_of(every, HELD_OUT, "test")), HELD_OUT_CLIPS)
+    found = balanced_clips(labelled(clips_of(every, HELD_OUT, "test")), HELD_OUT_CLIPS)
     for name in HEADLINE:
-        found += balanced_clips(_labelled(clips_of(every, name)), UNSEEN_CLIPS)
-    return [Sound(c.path, labels[0], c.speaker, c.corpus) for c in found if (labels := clip_labels(c)) is not None]
-
-
-def _labelled(clips: Iterable[Clip]) -> list[Clip]:
-    return [c for c in clips if clip_labels(c) is not None and c.path.is_file()]
+        found += balanced_clips(labelled(clips_of(every, name)), UNSEEN_CLIPS)
+    return [Sound(c.path, category_of(c), c.speaker, c.corpus) for c in found]
 
 
 def posteriors(diarizer: Diarizer, sounds: Sequence[Sound], changes: Mapping[Row, Change], hook: Hook) -> Curve:

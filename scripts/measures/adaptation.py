@@ -77,7 +77,7 @@ class ScoredCorpus:
 
 @dataclass(frozen=True, eq=False)
 class EncodedCorpus:
-    """A corpus never trained on: categories and speakers (N,), and the speech of every clip."""
+    """Clips with speech of a corpus: categories and speakers (N,), and the speech of each."""
 
     name: str
     labels: NDArray[np.int64]

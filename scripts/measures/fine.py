@@ -26,12 +26,11 @@ from sedtalker.metrics.emotion import Draws, bootstrap_interval, own_recall, ran
 from sedtalker.metrics.motion import correlation
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import Votes, read_votes, votes_on
 from sedtalker.training.evaluation.measures import markdown_table
-from sedtalker.training.evaluation.transfer import balanced_clips, listed_clips
+from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
 from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
 
 RESAMPLES = 300
@@ -62,11 +61,7 @@ def evaluate_fine(
         InputError: no such weights, or none of the corpora in the folder.
     """
     diarizer = Diarizer.from_pretrained(model, encoder=encoder).with_fine(fine)
-    named: dict[str, list[Clip]] = {}
-    for clip in listed_clips(data):
-        known = known_corpus(clip.corpus)
-        if known is not None and clip.split == "test" and clip.path.is_file():
-            named.setdefault(known.name, []).append(clip)
+    named = clips_by_corpus(clip for clip in listed_clips(data) if clip.split == "test")
     out: dict[str, float] = {}
     with torch_threads(1):
         if bursts := [clip for clip in named.get("emogator", []) if clip_kind(clip) in BURSTS]:
@@ -131,7 +126,7 @@ def vote_figures(
         truth = share[:, column].astype(np.float64)
         figures = agreement(value / total, truth) | {"ceiling": float(np.sqrt(reliability_of(truth, count)))}
         out |= {f"vote_{name}_{category}": figure for name, figure in figures.items()}
-    labels = np.array([label[0] if (label := clip_labels(clip)) else 0 for clip in clips])
+    labels = np.array([max(0, category_of(clip)) for clip in clips])
     families = {kind: curve for kind, curve in curves.items() if kind in KINDS}
     seven = {"vote_projected_recall": own_recall(labels, projected(families))}
     names = ("pearson", "spearman", "mae", "ceiling")

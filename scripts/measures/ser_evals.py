@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from measures.adaptation import clip_scores, speaker_halves
+from measures.adaptation import EncodedCorpus, clip_scores, speaker_halves
 from measures.cross_corpus import clip_vectors, describer, mean_and_deviation
 from measures.intervals import with_ends
 from sedtalker.audio import load_audio
@@ -60,14 +59,10 @@ PENALTY = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class ReadCorpus:
-    """Clips with speech: categories, speakers (N,), functionals (N, F) without a network, and what adapting needs."""
+class ReadCorpus(EncodedCorpus):
+    """A corpus with functionals (N, F) of its clips without a network."""
 
-    name: str
-    labels: NDArray[np.int64]
-    speakers: NDArray[np.str_]
     functionals: NDArray[np.float64]
-    speech: tuple[tuple[Tensor, ...], ...]
 
 
 def evaluate_ser_evals(
@@ -130,7 +125,7 @@ def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], hook: Hook
         speech.append(pieces)
         kept.append(clip)
     labels = np.array([category_of(clip) for clip in kept], np.int64)
-    return ReadCorpus(name, labels, np.array([clip.speaker for clip in kept]), np.stack(rows), tuple(speech))
+    return ReadCorpus(name, labels, np.array([clip.speaker for clip in kept]), tuple(speech), np.stack(rows))
 
 
 def ser_evals_figures(

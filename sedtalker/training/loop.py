@@ -170,9 +170,6 @@ class _Batches(Dataset[Batch]):
     def __init__(self, task: Task, config: TrainerConfig, rank: int):
         self.task, self.config, self.rank = task, config, rank
 
-    def __len__(self) -> int:
-        return self.config.steps * self.config.accumulate
-
     def __getitem__(self, item: int) -> Batch:
         step, number = divmod(item, self.config.accumulate)
         return self.task.batch(generator(self.config, step, self.rank, number)[0])

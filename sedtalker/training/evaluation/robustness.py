@@ -41,7 +41,7 @@ def conditions(noises: Sequence[Samples]) -> dict[str, Change]:
     """Each condition by its key; ``noise_5db`` only where there are noises."""
     out: dict[str, Change] = {
         "telephone": lambda samples, rng: telephone(samples),
-        "mp3_32k": lambda samples, rng: through_mp3(samples),
+        "mp3_32k": lambda samples, rng: coded(samples, "libmp3lame", SAMPLE_RATE, MP3_BITS),  # padded a little
         "reverberation": reverberant,
         "louder_20db": lambda samples, rng: samples * np.float32(10 ** (LEVEL_DECIBELS / 20)),
         "quieter_20db": lambda samples, rng: samples * np.float32(10 ** (-LEVEL_DECIBELS / 20)),
@@ -73,11 +73,6 @@ def reverberant(samples: Samples, rng: np.random.Generator, seconds: float = REV
     response[0] = 1.0
     made = fftconvolve(samples, response)[: len(samples)]
     return (made * np.sqrt(np.mean(samples**2) / (np.mean(made**2) + 1e-12))).astype(np.float32)
-
-
-def through_mp3(samples: Samples) -> Samples:
-    """Samples (N,) through MP3 at ``MP3_BITS``; a little longer, as the format pads."""
-    return coded(samples, "libmp3lame", SAMPLE_RATE, MP3_BITS)
 
 
 def coded(samples: Samples, codec: str, rate: int, bits: int) -> Samples:

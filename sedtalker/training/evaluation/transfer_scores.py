@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -262,15 +262,13 @@ class OrdinaryVoices:
 
     def of(self, clip: Clip) -> Voice | None:
         """The speaker's usual voice for scoring a clip; None where no other neutral clip of theirs has speech."""
-        found = [v for other in self._enrolled(clip) if (v := self._voice(other)) is not None]
-        return pool_voices(found) if found else None
-
-    def _enrolled(self, clip: Clip) -> Iterator[Clip]:
-        seconds = 0.0
+        found, seconds = list[Voice | None](), 0.0
         for other in self.neutral.get(clip.speaker, ()):
             if other.path != clip.path and seconds < ORDINARY:
                 seconds += other.duration
-                yield other
+                found.append(self._voice(other))
+        voices = [voice for voice in found if voice is not None]
+        return pool_voices(voices) if voices else None
 
     def _voice(self, clip: Clip) -> Voice | None:
         if clip.path not in self.voices:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -222,7 +223,7 @@ class PublishedDecoderTask(Task[PublishedDecoderTaskConfig, PublishedDecoder]):
         batch["vertices"] = torch.from_numpy(vertices)[None]
         if self.texts is not None:
             assert sequence.audio is not None
-            recognised = torch.from_numpy(np.asarray(self.texts.get(sequence.audio), np.float32))
+            recognised = torch.from_numpy(np.asarray(self.texts[sequence.audio], np.float32))
             batch["recognised"] = recognised[None, :, :-1]
             batch["text"] = collapse(recognised[:, -1].long())[None]
         return batch
@@ -308,7 +309,7 @@ def _ctc(letters: Tensor, text: Tensor) -> Tensor:
     return F.ctc_loss(log_probs, text, *lengths, blank=0, zero_infinity=True)
 
 
-def _recognised(name: str, sequences: list[MeshSequence], cache: Path, hook: Hook) -> SpeechCache:
+def _recognised(name: str, sequences: list[MeshSequence], cache: Path, hook: Hook) -> dict[Path, NDArray[np.float16]]:
     """The recogniser's hidden vectors and best letters (n, H + 1) of every recording; its weights are then let go."""
     import transformers
 
@@ -321,12 +322,6 @@ def _recognised(name: str, sequences: list[MeshSequence], cache: Path, hook: Hoo
         found: Any = model(inputs, output_hidden_states=True)
         return torch.cat([found.hidden_states[-1][0], found.logits[0].argmax(-1, keepdim=True).float()], -1).numpy()
 
-    filling = SpeechCache(cache, Backbone(model, prepare).sha256(), recognise)
+    kept = SpeechCache(cache, Backbone(model, prepare).sha256(), recognise)
     recordings = list(dict.fromkeys(s.audio for s in sequences if s.audio is not None))
-    for audio in counted(recordings, hook, "recognising speech", len(recordings)):
-        filling.get(audio)
-    return SpeechCache(cache, filling.model, _gone)
-
-
-def _gone(audio: Audio) -> Floats:
-    raise InputError("a recording appeared while training: start again")
+    return {audio: kept.get(audio) for audio in counted(recordings, hook, "recognising speech", len(recordings))}

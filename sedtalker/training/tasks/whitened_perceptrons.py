@@ -44,8 +44,6 @@ SPREAD = 1.6
 LEAST_DEVIATION = 0.02
 """Smallest deviation that functionals are divided by."""
 
-Values = Reals
-
 
 class Described(NamedTuple):
     """Functionals of N windows, of the K channels that are used: prosody, hidden vectors and pitch.
@@ -97,11 +95,11 @@ class Whitening(NamedTuple):
     mean: Doubles
     matrix: Doubles
 
-    def __call__(self, values: Values) -> Floats:
+    def __call__(self, values: Reals) -> Floats:
         return np.asarray((values - self.mean) @ self.matrix, np.float32)
 
 
-def fit_whitening(values: Values, targets: Values, chance: Values, shrinkage: float) -> Whitening:
+def fit_whitening(values: Reals, targets: Reals, chance: Reals, shrinkage: float) -> Whitening:
     """Whitening of the covariance within categories.
 
     Args:
@@ -172,7 +170,7 @@ class Rated(NamedTuple):
 
 
 def fit_scaling(
-    described: Described, targets: Values, chance: Values, rated: Rated, config: DiarizerConfig, shrinkage: float
+    described: Described, targets: Reals, chance: Reals, rated: Rated, config: DiarizerConfig, shrinkage: float
 ) -> Scaling:
     """The scaling of training windows for the categories, and of those that intensity is learned from."""
     now, hidden = described.now, hidden_columns(config)

@@ -33,7 +33,7 @@ def made(name: str, network: DiarizerNetwork, count: int = 24) -> ReadCorpus:
     functionals = rng.standard_normal((count, 3)) + np.where(labels == 1, 3.0, -3.0)[:, None]
     rows = rng.standard_normal((count, 4, functional_count(network.config))).astype(np.float32)
     speech = tuple((torch.from_numpy(row),) for row in rows)
-    return ReadCorpus(name, labels, np.array(list("abcd"))[np.arange(count) % 4], functionals, speech)
+    return ReadCorpus(name, labels, np.array(list("abcd"))[np.arange(count) % 4], speech, functionals)
 
 
 def test_every_row_and_every_corpus() -> None:

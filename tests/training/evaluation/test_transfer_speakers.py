@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 
 from sedtalker.audio import Audio
@@ -68,7 +69,10 @@ def test_a_clip_is_never_enrolled_for_itself_nor_for_others(tmp_path: Path) -> N
     assert voices.of(stranger) is None, "their only clip is the one that is scored"
 
 
-def test_a_minute_is_enough(tmp_path: Path) -> None:
+def test_a_minute_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = [Clip("x", tmp_path / f"{n}.wav", "en", "s", "f", "neutral", "", "", 25.0, "test") for n in range(9)]
     voices = OrdinaryVoices(SimpleNamespace(), clips)  # type: ignore[arg-type]
-    assert len(list(voices._enrolled(clips[0]))) == 3
+    asked: list[Clip] = []
+    monkeypatch.setattr(voices, "_voice", asked.append)
+    assert voices.of(clips[0]) is None
+    assert asked == clips[1:4]
