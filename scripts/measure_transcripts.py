@@ -33,7 +33,7 @@ from sedtalker.arrays import softmax
 from sedtalker.audio import Audio, load_audio
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.metrics.motion import CLOSED_GAP, ClosureCounts, correlation, count_closures, lip_aperture
+from sedtalker.metrics.motion import CLOSED_GAP, ClosureCounts, correlation, lip_aperture
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.pronunciation import ENGLISH, pronounce
 from sedtalker.phonetics.recognition import recognise_words
@@ -46,6 +46,7 @@ from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import (
     UNSEEN_CLIPS,
     TrackedSentence,
+    count_untracked,
     encode_test_sentences,
     lip_metrics,
     steady_track,
@@ -174,16 +175,8 @@ def closures(face: Face, moved: list[tuple[Spoken, NDArray[np.float32]]]) -> Clo
     """Bilabials count as closed and open vowels as open: where no lips are tracked, or an emotion moved them."""
     counts = ClosureCounts()
     for spoken, motion in moved:
-        add_closures(counts, face, spoken, motion)
+        count_untracked(counts, spoken.times, gap_of(face, motion), spoken.spans)
     return counts
-
-
-def add_closures(counts: ClosureCounts, face: Face, spoken: Spoken, motion: NDArray[np.float32]) -> None:
-    """Those of one sentence."""
-    vowels, times = phone_intervals(spoken.spans, OPEN_VOWELS), spoken.times
-    assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
-    stops = phone_intervals(spoken.spans, BILABIAL)
-    count_closures(counts, times, gap_of(face, motion), assumed.astype(np.float32), stops, vowels)
 
 
 def start_errors(spoken: list[Spoken]) -> dict[str, float]:

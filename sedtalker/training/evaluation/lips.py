@@ -288,13 +288,15 @@ def _unseen(crops: TalkingCrops, move: Move) -> dict[str, float]:
     counts = ClosureCounts()
     for copy in crops.read.unseen[:UNSEEN_CLIPS]:
         gap = lip_aperture(crops.face, move(crops.read.store, copy)) - crops.lip_measure.rest
-        times, spans = frame_times(len(gap)), crops.read.spans[copy.key]
-        stops = phone_intervals(spans, BILABIAL)
-        vowels = phone_intervals(spans, OPEN_VOWELS)
-        # no tracker here: bilabials count as closed and these vowels as open
-        assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
-        count_closures(counts, times, gap, assumed.astype(np.float32), stops, vowels)
+        count_untracked(counts, frame_times(len(gap)), gap, crops.read.spans[copy.key])
     return {"unseen_closure": counts.recall, "unseen_false": counts.false_rate, "unseen_closure_f1": counts.f1}
+
+
+def count_untracked(counts: ClosureCounts, times: Reals, gap: Reals, spans: list[PhoneSpan]) -> None:
+    """``count_closures`` where no lips are tracked: p, b, m count as closed, and open vowels as open."""
+    stops, vowels = (phone_intervals(spans, phones) for phones in (BILABIAL, OPEN_VOWELS))
+    assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
+    count_closures(counts, times, gap, assumed.astype(np.float32), stops, vowels)
 
 
 def _unseen_talker(crops: TalkingCrops, move: Move) -> dict[str, float]:

@@ -97,6 +97,11 @@ class StretchedCropConfig(TaskConfig):
     workers: Count = 1
     """Processes that compute features and align phones."""
 
+    def draw_start(self, copy: Copy, tempo: float, rng: np.random.Generator) -> float:
+        """Seconds of a recording at which a crop begins, which may reach a little beyond either end."""
+        slack = copy.duration - self.seconds * tempo
+        return float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
+
 
 class CropConfig(StretchedCropConfig):
     """Hyper-parameters of the crops."""
@@ -205,9 +210,8 @@ class TalkingCrops:
         """
         c, margin = self.config, self.margin
         frames, tempo = int(c.seconds * FRAME_CLOCK.rate), float(np.exp(rng.uniform(-c.tempo, c.tempo)))
-        slack = copy.duration - c.seconds * tempo
-        start = float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
-        crop = store.crop(copy, start - margin / FRAME_CLOCK.rate * tempo, 2 * (frames + 2 * margin), tempo)
+        start = c.draw_start(copy, tempo, rng) - margin / FRAME_CLOCK.rate * tempo
+        crop = store.crop(copy, start, 2 * (frames + 2 * margin), tempo)
         mel = warp_bands(crop.mel, float(np.exp(rng.uniform(-c.warp, c.warp))))
         prosody = crop.prosody.reshape(-1, 2, 4).mean(1)[margin : margin + frames]
         if said is None:

@@ -186,9 +186,7 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig, SpeechEncoder]):
         tempo = float(np.exp(rng.uniform(-self.config.tempo, self.config.tempo)))
         if rng.random() < 0.3:
             tempo /= copy.speed  # sometimes keep the changed speed
-        slack = copy.duration - self.config.seconds * tempo
-        start = float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
-        crop = store.crop(copy, start, 2 * frames, tempo)
+        crop = store.crop(copy, self.config.draw_start(copy, tempo, rng), 2 * frames, tempo)
         warp = float(np.exp(rng.uniform(-self.config.warp, self.config.warp)))
         times = crop.times.reshape(-1, 2).mean(1)
         inside = crop.inside.reshape(-1, 2).all(1)
