@@ -16,6 +16,7 @@ from sedtalker.emotion.diarizer_model import STRIDE, DiarizerConfig
 from sedtalker.emotion.frame_network import relative_channels
 from sedtalker.emotion.inference import windows
 from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.encoder import Encoder
 from sedtalker.training.corpora.augmentation import Augmenter, DiarizerAugmenter, change_speed
@@ -66,11 +67,14 @@ def joined_recording(
 ) -> Recording:
     """One recording joined from clips of a random speaker of a random corpus; degraded where there is an augmenter."""
     names, chances = list(shares), np.array(list(shares.values()))
-    corpus = corpora[names[rng.choice(len(names), p=chances / chances.sum())]]
+    name = names[rng.choice(len(names), p=chances / chances.sum())]
+    corpus = corpora[name]
     speakers: dict[str, dict[int, list[int]]] = {}
     for index, clip in enumerate(corpus.clips):
         if clip.split == split and (category := category_of(clip)) >= 0:
             speakers.setdefault(clip.speaker, {}).setdefault(category, []).append(index)
+    if not speakers:
+        raise InputError(f"{name}: none of its {split} clips has an emotion: leave it out of task.corpora")
     speaker = sorted(speakers)[rng.integers(len(speakers))]
     chosen = choose_pieces(speakers[speaker], rule, rng)
     speed = augmenter.draw_speed(rng) if augmenter else 1.0

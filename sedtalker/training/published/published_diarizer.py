@@ -25,6 +25,7 @@ from sedtalker.speech.backbone import Backbone, BackboneConfig, load_backbone, l
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import Clip, read_manifest, spread
+from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, Count, Positive, Task, TaskConfig
 
@@ -136,7 +137,8 @@ class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig, FrameClassifier]):
         """The encoder, and the labelled clips, decoded."""
         c, data = self.config, self.data
         labelled = [clip for clip in read_manifest(data) if published_label(clip.emotion) is not None]
-        self.clips = [clip for clip in labelled if not c.corpora or clip.corpus in c.corpora]
+        chosen = {clip.path for name in c.corpora for clip in clips_of(labelled, name)}
+        self.clips = [clip for clip in labelled if not c.corpora or clip.path in chosen]
         by_split = {split: [i for i, x in enumerate(self.clips) if x.split == split] for split in ("train", "valid")}
         self.training, held_out = by_split["train"], by_split["valid"]
         if not self.training or not held_out:

@@ -168,3 +168,9 @@ def test_no_more_is_validated_on_than_is_asked_for(
     task = PublishedDiarizerTask({"valid": len(valid) - 1}, buzzing_voices, tmp_path / "cache")
     task.prepare()
     assert len(task.valid) == len(valid) - 1 > len(valid) / 2
+
+
+def test_a_corpus_that_is_not_there_is_named(buzzing_voices: Path, tmp_path: Path) -> None:
+    task = PublishedDiarizerTask({"corpora": ["made", "cremad"]}, buzzing_voices, tmp_path / "cache")
+    with pytest.raises(InputError, match="no clips of cremad"):
+        task.prepare()

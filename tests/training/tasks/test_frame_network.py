@@ -17,6 +17,7 @@ from sedtalker.errors import InputError
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedInputs, open_joined_inputs
 from sedtalker.training.corpora.joined_speech import SILENCE
+from sedtalker.training.corpora.manifest import read_manifest, write_manifest
 from sedtalker.training.tasks.frame_network import FrameNetworkTask, changes
 from sedtalker.training.tasks.transfer_diarizer import read_frame_networks, with_frame_networks
 
@@ -85,3 +86,13 @@ def test_it_is_validated_on_the_device_of_the_weights(tmp_path: Path) -> None:
     task.valid = JoinedInputs(np.zeros((5, 2), np.float16), labels, np.array([0, 5]))
     task.valid_change = changes(labels)
     assert task.validate(Elsewhere())["score"] == 1.0  # type: ignore[arg-type]
+
+
+def test_a_corpus_without_emotions_is_named(tmp_path: Path, buzzing_voices: Path) -> None:
+    root = tmp_path / "unlabelled"
+    shutil.copytree(buzzing_voices, root)
+    clips = [replace(clip, emotion="other:unlabelled") for clip in read_manifest(root) if clip.corpus == "made"]
+    write_manifest(root, {"made": clips}, [])
+    task = FrameNetworkTask({"corpora": {"made": 1.0}, "recordings": 2}, root, tmp_path / "cache")
+    with pytest.raises(InputError, match=r"^made: none of its train clips has an emotion"):
+        task.prepare()
