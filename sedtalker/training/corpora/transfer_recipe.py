@@ -239,7 +239,7 @@ def _compressed(samples: Doubles, rng: np.random.Generator) -> Doubles:
 
 def _saturated(samples: Doubles, rng: np.random.Generator) -> Doubles:
     """Too loud for a device, softly or hard."""
-    driven = rng.uniform(1.5, 6) / np.abs(samples).max() * samples
+    driven = rng.uniform(1.5, 6) / (np.abs(samples).max() or 1.0) * samples  # silence stays silence
     return np.tanh(driven) if rng.random() < 0.5 else driven.clip(-1, 1)
 
 

@@ -16,6 +16,7 @@ from sedtalker.training.corpora.augmentation import (
     mixed,
     revoice,
 )
+from sedtalker.training.corpora.transfer_recipe import EDITS
 
 needs_world = pytest.mark.skipif(
     __import__("importlib.util").util.find_spec("pyworld") is None,
@@ -123,3 +124,9 @@ def test_backgrounds_lie_as_far_below_as_asked() -> None:
     sound, noise = rng.standard_normal((2, 8000)).astype(np.float32)
     added = mixed(sound, 5 * noise, 10.0) - sound
     assert 10 * np.log10(np.mean(sound**2) / np.mean(added**2)) == pytest.approx(10.0, abs=0.01)
+
+
+def test_silence_stays_silence_however_it_is_edited() -> None:
+    for _, edit in EDITS.values():
+        for seed in range(4):
+            assert not edit(np.zeros(16_000), np.random.default_rng(seed)).any()
