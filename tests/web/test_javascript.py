@@ -95,9 +95,9 @@ def test_the_npm_package_has_types(node: str, tmp_path: Path) -> None:
     check = [tsc.absolute(), "--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "page.ts"]
     done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
-    (tmp_path / "page.ts").write_text(TYPED.replace("fps: 30", 'fps: 30, seed: "one"').replace("0.5", '"half"'))
+    (tmp_path / "page.ts").write_text(TYPED.replace("fps: 30", "fsp: 30").replace("0.5", '"half"'))
     done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert "error" in done.stdout
+    assert done.stdout.count("error") == 3, done.stdout
 
 
 def test_the_reference_has_the_constants_of_this_package() -> None:
@@ -111,6 +111,10 @@ def test_the_reference_has_the_constants_of_this_package() -> None:
 
 def test_what_is_around_the_networks_equals_python(node: str) -> None:
     run_tests(node, "features", "recording", "idle_motion")
+
+
+def test_what_a_page_uses_around_the_face(node: str) -> None:
+    run_tests(node, "client")
 
 
 def test_recordings_equal_python(node: str, models: None) -> None:

@@ -318,6 +318,34 @@ def test_the_key_that_begins_to_speak_ends_it(page: Page) -> None:
     page.until("page.animation && !page.speaking")
 
 
+def test_after_too_short_a_take_the_recording_before_it_is_there_again(talking: Page) -> None:
+    talking.page.click("#speak")
+    talking.until("page.speaking && page.speaking.seconds > 0 && page.speaking.seconds < 0.5")
+    talking.page.click("#speak")
+    talking.until("document.getElementById('problem').textContent")
+    assert talking.problem == "That was too short: speak for half a second or longer."
+    assert talking.page.is_visible("#glb")
+    assert talking.page.is_enabled("#seek")
+    assert talking.page.locator("#segments li").count() == 2
+
+
+def test_a_file_that_is_chosen_while_the_sample_comes_stays(browser: Any, site: str) -> None:
+    context = browser.new_context()
+    page = Page(context.new_page(), site).open()
+    held: list[Any] = []
+    page.page.route("**/sample.wav.gz", lambda route: held.append(route))
+    page.page.click("#sample")
+    page.until("!document.getElementById('working').hidden")
+    page.give("own.wav", speech(1.0))
+    page.until("page.name === 'own'")
+    for route in held:
+        route.continue_()
+    page.page.wait_for_timeout(1000)
+    assert page.page.evaluate("page.name") == "own"
+    assert page.page.get_attribute("#working", "hidden") is not None
+    context.close()
+
+
 def test_a_denied_microphone(browser: Any, site: str) -> None:
     context = browser.new_context()
     context.add_init_script(

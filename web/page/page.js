@@ -31,6 +31,8 @@ const page = {
   /** @type {any} frame on the stage */
   frame: null,
   name: "speech",
+  /** whether its emotion is given, not recognised */
+  given: false,
   /** @type {WorkerFace | null} the models, when they are loaded */
   ready: null,
   /** when the face was shown */
@@ -108,8 +110,7 @@ async function open(file, name, emotion) {
     if (samples.length > LONGEST * RATE) throw new Error(`This sound is too long. ${TOO_LONG}`);
     const animation = await animate(samples, mine, emotion);
     if (mine !== asked) return;
-    show(animation, file, name);
-    byId("given").hidden = !emotion;
+    show(animation, file, name, Boolean(emotion));
     await start();
   } catch (error) {
     if (mine === asked) complain(error);
@@ -124,16 +125,15 @@ async function animate(samples, mine, emotion) {
   return face.animate(samples, { fps: 30, idle: true, seed: 0, onprogress, emotion });
 }
 
-/** @param {any} animation @param {Blob} file @param {string} name */
-function show(animation, file, name) {
-  page.animation = animation;
+/** @param {any} animation @param {Blob} file @param {string} name @param {boolean} [given] */
+function show(animation, file, name, given = false) {
+  Object.assign(page, { animation, given });
   page.name = name.replace(/\.[^.]*$/, "") || "speech";
   if (sound.src) URL.revokeObjectURL(sound.src);
   sound.src = URL.createObjectURL(file);
   busy("");
   const length = duration(animation);
-  track.show(animation.track, length);
-  for (const id of ["track", "take", "clock"]) byId(id).hidden = false;
+  showTrack();
   byId("sample").hidden = true;
   play.hidden = false;
   const { segments } = animation.track;
@@ -146,6 +146,14 @@ function show(animation, file, name) {
   announce(`Ready: ${seconds} ${seconds === 1 ? "second" : "seconds"}, ${segments.length ? spoken : "no speech"}${beside}.`);
   seek(0);
   play.focus({ preventScroll: true });
+}
+
+/** The track of the recording that is there, and what can be taken of it. */
+function showTrack() {
+  const { animation, given } = page;
+  track.show(animation?.track ?? null, animation ? duration(animation) : 0);
+  for (const id of ["track", "take", "clock"]) byId(id).hidden = !animation;
+  byId("given").hidden = !given;
 }
 
 /** Stop whatever sounds. */
@@ -274,6 +282,7 @@ async function speak() {
     if (!page.speaking || page.speaking === speaking) {
       page.speaking = null;
       pressed(button, false);
+      if (track.live) showTrack(); // nothing came of it: the recording before it is there again
     }
   }
   return undefined;
@@ -299,11 +308,14 @@ function download(content, name, type) {
 }
 
 byId("sample").onclick = async () => {
+  const mine = ++asked;
+  problem.textContent = "";
+  busy("Loading the sample");
   try {
     const [wav, json] = await Promise.all(["sample.wav.gz", "sample.json"].map((name) => fetchBytes(new URL(name, location.href))));
-    await open(new Blob([wav], { type: "audio/wav" }), "sample.wav", JSON.parse(new TextDecoder().decode(json)));
+    if (mine === asked) await open(new Blob([wav], { type: "audio/wav" }), "sample.wav", JSON.parse(new TextDecoder().decode(json)));
   } catch (error) {
-    complain(error);
+    if (mine === asked) complain(error);
   }
 };
 byId("open").onclick = () => byId("file").click();

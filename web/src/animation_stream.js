@@ -4,6 +4,7 @@ import { BurstStream } from "./burst_motion.js";
 import { ClosureStream, MouthStream } from "./closures.js";
 import { emotional, UpperFace } from "./conditioning.js";
 import { LateEmotions } from "./emotion_stream.js";
+import { finite } from "./features.js";
 import { placeIn, resampleRows } from "./filters.js";
 import { checkedRate } from "./frames.js";
 import { BlinkStream, closeLids, GazeStream, HeadStream, inRadians, lookAt } from "./idle_motion.js";
@@ -15,6 +16,15 @@ import { atRest, PresenceStream } from "./voice_presence.js";
 
 /** What is said of sound that comes after a stream's end. */
 export const ENDED = "The stream has ended: begin a new one.";
+
+/**
+ * @typedef {object} StreamOptions
+ * @property {number} [fps] frames a second
+ * @property {boolean} [idle] whether blinks, gaze and head motion are added
+ * @property {number} [seed] of what is drawn for them
+ * @property {number} [lookAhead] seconds of sound that the lips wait for
+ * @property {number} [hop] seconds of sound between results, a multiple of 0.08
+ */
 
 /**
  * A video frame of a stream.
@@ -136,13 +146,7 @@ class FaceStream {
 export class AnimationStream {
   /**
    * @param {import("./networks.js").Networks} networks
-   * @param {object} [options]
-   * @param {number} [options.fps] frames a second
-   * @param {boolean} [options.idle] whether blinks, gaze and head motion are added
-   * @param {number} [options.seed] of what is drawn for them
-   * @param {number} [options.lookAhead] seconds of sound that the lips wait for
-   * @param {number} [options.hop] seconds of sound between results, a multiple of 0.08
-   * @param {ReturnType<typeof idleGenerators>} [options.generators] instead of those of the seed
+   * @param {StreamOptions & {generators?: ReturnType<typeof idleGenerators>}} [options] `generators`: instead of those of the seed
    */
   constructor(networks, { fps, idle = true, seed = 0, lookAhead, hop, generators } = {}) {
     const { constants } = networks;
@@ -168,9 +172,10 @@ export class AnimationStream {
    * @param {Float32Array} samples
    * @returns {Promise<StreamedFrame[]>}
    */
-  push(samples) {
-    if (this.ended) return Promise.reject(new Error(ENDED));
-    const frames = this.queue.then(() => this.#heard(samples));
+  async push(samples) {
+    if (this.ended) throw new Error(ENDED);
+    const sound = finite(samples); // a copy, made at once: whoever pushed may write into the samples while the stream works
+    const frames = this.queue.then(() => this.#heard(sound));
     this.queue = frames.then(later).then(() => this.emotions.settle());
     this.queue.catch(() => {}); // whoever pushed hears of it, and so does everybody who pushes after that
     return frames;

@@ -3,6 +3,7 @@
 import { checkedSound } from "./features.js";
 
 /** @typedef {import("./frames.js").Frame} Frame */
+/** @typedef {import("./animation_stream.js").StreamOptions} StreamOptions */
 
 /** Sends messages to the worker and finds the answers. */
 class Calls {
@@ -56,17 +57,18 @@ class Calls {
 
 /** A stream in the worker: blocks of samples in, frames out. */
 class WorkerStream {
-  /** @param {Calls} calls @param {number} number @param {Record<string, unknown>} options */
+  /** @param {Calls} calls @param {number} number @param {StreamOptions} options */
   constructor(calls, number, options) {
     this.calls = calls;
     this.number = number;
     this.opened = calls.send("open", { stream: number, options });
+    this.opened.catch(() => {}); // whoever pushes gets it
   }
 
   /** @param {Float32Array} samples mono, 16 kHz @returns {Promise<Frame[]>} the frames that they complete */
   async push(samples) {
+    const own = new Float32Array(checkedSound(samples)); // at once, see `AnimationStream.push`
     await this.opened;
-    const own = new Float32Array(checkedSound(samples));
     return this.calls.send("push", { stream: this.number, samples: own }, { transfer: [own.buffer] });
   }
 
@@ -118,22 +120,22 @@ export class WorkerFace {
   /**
    * A whole recording.
    * @param {Float32Array} samples mono, 16 kHz
-   * @param {{onprogress?: (share: number) => void, [option: string]: unknown}} [options] see `SEDTalker.animate`
-   * @returns {Promise<any>}
+   * @param {Parameters<import("./sedtalker.js").SEDTalker["animate"]>[1]} [options] see `SEDTalker.animate`
+   * @returns {Promise<import("./sedtalker.js").Animation>}
    */
   async animate(samples, { onprogress, ...options } = {}) {
     const own = new Float32Array(checkedSound(samples));
     return this.calls.send("animate", { samples: own, options }, { transfer: [own.buffer], progress: onprogress });
   }
 
-  /** @param {Record<string, unknown>} [options] see `SEDTalker.stream` @returns {WorkerStream} */
+  /** @param {StreamOptions} [options] @returns {WorkerStream} */
   stream(options = {}) {
     return new WorkerStream(this.calls, ++this.streams, options);
   }
 
   /**
    * Frames of sound as it comes, as of a `Microphone`.
-   * @param {AsyncIterable<Float32Array>} blocks @param {Record<string, unknown>} [options]
+   * @param {AsyncIterable<Float32Array> | Iterable<Float32Array>} blocks @param {StreamOptions} [options]
    * @returns {AsyncGenerator<Frame>}
    */
   async *listen(blocks, options = {}) {

@@ -39,7 +39,7 @@ export function eyeAngles(weights, names) {
 /**
  * An animation as a Live Link Face CSV. The weights are those of the animation, resampled to 60 frames a second; `sedtalker
  * animate --to arkit` writes the same columns, with what corrects the built-in face's shapes spread over them.
- * @param {any} animation of `SEDTalker.animate` @returns {string}
+ * @param {import("./sedtalker.js").Animation} animation @returns {string}
  */
 export function arkitCsv(animation) {
   const { names, fps } = animation;

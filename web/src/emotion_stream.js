@@ -8,7 +8,7 @@
 import { speechActivity } from "./activity.js";
 import { streamedBursts } from "./bursts.js";
 import { noVoice, without } from "./emotion.js";
-import { centreBands, finite, pairMeans } from "./features.js";
+import { centreBands, pairMeans } from "./features.js";
 import { DECODER_FRAMES } from "./networks.js";
 import { joined } from "./rows.js";
 import { LiveSegmentation } from "./segmentation.js";
@@ -46,8 +46,7 @@ class Hops {
    * @returns {Float32Array[]}
    */
   cut(samples) {
-    if (this.ended) throw new Error("the stream has ended: begin a new one");
-    const sound = joined([this.waiting, finite(samples)]);
+    const sound = joined([this.waiting, samples]);
     const whole = Math.floor(sound.length / this.step) * this.step;
     this.waiting = sound.slice(whole);
     return Array.from({ length: whole / this.step }, (_, i) => sound.slice(i * this.step, (i + 1) * this.step));

@@ -235,7 +235,7 @@ function melFilters({ mel_edges: edges, mel_bands: bands, fft_length: size, samp
 
 /** Samples that are fractions of full scale. */
 export function checkedSound(samples) {
-  const kind = Object.prototype.toString.call(samples);
+  const kind = typeof samples?.[0] === "object" ? "several channels" : Object.prototype.toString.call(samples);
   if (!/^\[object (Float\d+)?Array\]$/.test(kind)) throw new TypeError(`Give the sound as a Float32Array, mono, 16 kHz, -1 to 1, not as ${kind}.`);
   return samples;
 }

@@ -9,16 +9,14 @@ const gzipped = (bytes) => bytes[0] === 0x1f && bytes[1] === 0x8b;
  */
 export async function fetchBytes(url, took = () => {}) {
   const name = new URL(url).pathname.split("/").pop();
-  let answer;
-  try {
-    answer = await fetch(url);
-  } catch (error) {
-    throw new Error(`${name} could not be loaded: is there a connection?`, { cause: error });
-  }
+  const lost = (/** @type {unknown} */ cause) => {
+    throw new Error(`${name} could not be loaded: is there a connection?`, { cause });
+  };
+  const answer = await fetch(url).catch(lost);
   if (!answer.ok || !answer.body) throw new Error(`${name} could not be loaded: the server answered ${answer.status}.`);
   const parts = [];
   for (const reader = answer.body.getReader(); ; ) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(lost);
     if (done) break;
     parts.push(value);
     took(value.length);

@@ -20,6 +20,7 @@ export class FrameQueue {
   /** @param {Frame[]} frames */
   push(frames) {
     if (!frames.length) return;
+    if (frames[0].time <= this.newest) [this.frames, this.newest] = [[], -Infinity]; // another stream begins
     if (this.newest === -Infinity) this.shown = frames[0].time;
     this.frames.push(...frames);
     this.newest = frames[frames.length - 1].time;

@@ -58,7 +58,10 @@ export function rowAt(table, width, rate, time, out = new Float32Array(width)) {
  */
 export const segmentAt = (track, time) => track.segments.find((segment) => time >= segment.start && time < segment.end) ?? null;
 
-/** @param {any} animation @param {number} time seconds @returns {Frame} of an animation at any time */
+/**
+ * @param {import("./sedtalker.js").Animation} animation @param {number} time seconds
+ * @returns {Frame} of an animation at any time
+ */
 export function frameAt(animation, time) {
   const { fps, names, tongueNames, track } = animation;
   const intensity = track.intensity.length ? rowAt(track.intensity, 1, track.rate, time - 0.5 / track.rate)[0] : 0;

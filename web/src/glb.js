@@ -23,6 +23,7 @@ export function readGlb(given) {
   let binary = new Uint8Array(0);
   for (let at = 12; at + 8 <= file.byteLength; ) {
     const [length, kind] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+    if (at + 8 + length > file.byteLength) throw new Error("This GLB is cut off.");
     const chunk = new Uint8Array(file, at + 8, length);
     if (kind === JSON_CHUNK) document = JSON.parse(new TextDecoder().decode(chunk));
     else if (kind === BINARY_CHUNK) binary = chunk;
@@ -81,11 +82,15 @@ class Tables {
   }
 }
 
-/** @param {any} animation @returns {Float32Array} quaternions; neighbours in one hemisphere, so that players take the short way */
-function quaternions(animation) {
+/**
+ * @param {import("./sedtalker.js").Animation} animation @param {number[]} rest the node's own rotation, from which the head turns
+ * @returns {Float32Array} quaternions; neighbours in one hemisphere, so that players take the short way
+ */
+function quaternions(animation, [x, y, z, w]) {
   const turns = new Float32Array(4 * frameCount(animation));
   for (let frame = 0; frame < turns.length / 4; frame++) {
-    const q = quaternionOf(animation.head.subarray(3 * frame, 3 * frame + 3));
+    const [i, j, k, r] = quaternionOf(animation.head.subarray(3 * frame, 3 * frame + 3));
+    const q = [w * i + x * r + y * k - z * j, w * j + y * r + z * i - x * k, w * k + z * r + x * j - y * i, w * r - x * i - y * j - z * k];
     let along = 0;
     for (let k = 0; frame && k < 4; k++) along += q[k] * turns[4 * frame - 4 + k];
     turns.set(along < 0 ? q.map((x) => -x) : q, 4 * frame);
@@ -97,7 +102,7 @@ function quaternions(animation) {
  * The GLB with the animation in it, under the name `speech`. Every mesh whose `extras.targetNames` has names of the
  * animation's shapes gets their weights; the node `head`, where there is one, turns.
  * @param {ArrayBuffer | Uint8Array} head a GLB with morph targets
- * @param {any} animation of `SEDTalker.animate`
+ * @param {import("./sedtalker.js").Animation} animation
  * @param {Record<string, unknown>} [extras] kept in `asset.extras`
  * @returns {ArrayBuffer}
  */
@@ -114,7 +119,7 @@ export function animatedGlb(head, animation, extras = {}) {
     samplers.push({ input: times, interpolation: "LINEAR", output });
   };
   document.nodes.forEach((/** @type {any} */ node, /** @type {number} */ index) => {
-    if (node.name === "head") add(index, "rotation", tables.add(quaternions(animation), "VEC4"));
+    if (node.name === "head") add(index, "rotation", tables.add(quaternions(animation, node.rotation ?? [0, 0, 0, 1]), "VEC4"));
     const { targetNames, correctives } = document.meshes?.[node.mesh]?.extras ?? {};
     if (!targetNames) return;
     const weigh = new TargetWeights(targetNames, animation.names, animation.tongueNames, correctives);

@@ -68,7 +68,7 @@ export class MotionDecoder {
     }
     feeds.valid = networks.tensor(new Float32Array(chunk).fill(1, lead, lead + count), [1, chunk]);
     this.states ??= startingStates(session, feeds, networks);
-    const made = await session.run({ ...feeds, ...this.states });
+    const made = await networks.run(session, { ...feeds, ...this.states });
     this.states = nextStates(made);
     const width = made.coefficients.dims[2];
     return made.coefficients.data.subarray(lead * width, (lead + count) * width).map((value) => clip(value, 0, 1));

@@ -21,6 +21,16 @@ export class ModelError extends Error {
   name = "ModelError";
 }
 
+/** All that onnxruntime-web was asked for: its sessions share one stack, so that two that run at once spoil each other. */
+let last = Promise.resolve();
+
+/** @param {() => Promise<any>} work is done when all work before it is @returns {Promise<any>} */
+function inTurn(work) {
+  const done = last.then(work);
+  last = done.catch(() => {});
+  return done;
+}
+
 /** Opened networks. */
 export class Networks {
   /**
@@ -53,15 +63,25 @@ export class Networks {
     runtime.env.wasm.numThreads ??= 1; // static hosts send no headers that would allow more
     const open = async (name) => {
       const graph = await read(`${name}.onnx`);
-      return runtime.InferenceSession.create(new Uint8Array(graph), { executionProviders: ["wasm"], ...sessionOptions });
+      const options = { executionProviders: ["wasm"], ...sessionOptions };
+      return inTurn(() => runtime.InferenceSession.create(new Uint8Array(graph), options));
     };
     return new Networks(model, runtime, open);
   }
 
-  /** The session of a graph, opened at its first use. */
+  /** The session of a graph, opened at its first use; once more where that failed. */
   session(name) {
-    if (!this.sessions.has(name)) this.sessions.set(name, this.open(name));
+    if (!this.sessions.has(name)) {
+      const opened = this.open(name);
+      this.sessions.set(name, opened);
+      opened.catch(() => this.sessions.delete(name));
+    }
     return this.sessions.get(name);
+  }
+
+  /** What a session makes of its inputs. */
+  run(session, feeds) {
+    return inTurn(() => session.run(feeds));
   }
 
   /**
@@ -98,7 +118,7 @@ export class Networks {
     const whole = Math.ceil(mel.length / bands / multiple) * multiple;
     const session = await this.session(name);
     const feeds = { mel: this.tensor(heldTo(mel, bands, whole), [1, whole, bands]) };
-    const made = await session.run({ ...feeds, ...(states ?? startingStates(session, feeds, this)) });
+    const made = await this.run(session, { ...feeds, ...(states ?? startingStates(session, feeds, this)) });
     const { data, dims } = made.hidden;
     const [frames, width] = [mel.length / bands / 2, dims[2]];
     const hidden = grid === 1 ? data : new Float32Array(frames * width);
@@ -141,7 +161,7 @@ export class Networks {
     const session = await this.session(graph);
     const whole = Math.max(frames, LEAST_ROWS);
     const rows = Object.entries(inputs).map(([name, values]) => [name, this.#rows(values, values.length / frames, whole)]);
-    const { lips, tongue, mouth } = await session.run(Object.fromEntries(rows));
+    const { lips, tongue, mouth } = await this.run(session, Object.fromEntries(rows));
     const part = ({ data }) => data.subarray(0, (data.length / whole) * frames);
     return { lips: part(lips), tongue: part(tongue), mouth: part(mouth) };
   }
@@ -159,7 +179,7 @@ export class Networks {
     for (let start = 0; start < count; start += chunk) {
       const [first, end] = [Math.max(0, start - context), Math.min(count, start + chunk + context)];
       const part = this.#rows(rows.subarray(first * width, end * width), width, Math.max(end - first, LEAST_ROWS));
-      const { data } = (await session.run({ rows: part })).logits;
+      const { data } = (await this.run(session, { rows: part })).logits;
       const last = Math.min(count, start + chunk);
       found.set(data.subarray((start - first) * columns, (last - first) * columns), start * columns);
     }
@@ -192,7 +212,7 @@ export class Networks {
     };
     const width = hidden.length / speech.length;
     const session = await this.session("diarizer");
-    const found = await session.run({
+    const found = await this.run(session, {
       mel: part(mel, bands),
       prosody: part(prosody, 4),
       speech: flags(speech.subarray(first, end)),

@@ -81,7 +81,7 @@ export class SEDTalker {
 
   /**
    * The face while somebody speaks: sound is pushed into it, and video frames come out.
-   * @param {object} [options] see ``AnimationStream``
+   * @param {ConstructorParameters<typeof AnimationStream>[1]} [options]
    * @returns {AnimationStream}
    */
   stream(options) {
@@ -91,7 +91,7 @@ export class SEDTalker {
   /**
    * Video frames of pieces of sound, each as soon as it is final.
    * @param {AsyncIterable<Float32Array> | Iterable<Float32Array>} pieces mono at 16 kHz
-   * @param {object} [options] see ``stream``
+   * @param {ConstructorParameters<typeof AnimationStream>[1]} [options]
    * @returns {AsyncGenerator<import("./animation_stream.js").StreamedFrame>}
    */
   async *listen(pieces, options) {

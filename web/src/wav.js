@@ -51,7 +51,11 @@ export function readWav(file) {
   if (!read || !channels || rate < 1000 || row !== (channels * bits) / 8) return null;
   const length = Math.floor(data.size / row);
   if (!length) return null;
-  const sound = Array.from({ length: channels }, (_, c) => Float32Array.from({ length }, (_, i) => read(data.at + i * row + (c * bits) / 8)));
+  const sound = Array.from({ length: channels }, (_, c) => {
+    const part = new Float32Array(length);
+    for (let i = 0, at = data.at + (c * bits) / 8; i < length; i++, at += row) part[i] = read(at);
+    return part;
+  });
   return { samples: mixed(sound), rate };
 }
 
@@ -68,7 +72,11 @@ const [FAR_BEYOND_FULL_SCALE, LOUDEST] = [2, 1e6];
  */
 export function mixed(channels) {
   let peak = 0;
-  const power = (/** @type {Float32Array} */ part) => part.reduce((sum, value) => sum + value * value, 0);
+  const power = (/** @type {Float32Array} */ part) => {
+    let sum = 0;
+    for (let i = 0; i < part.length; i++) sum += part[i] * part[i];
+    return sum;
+  };
   for (const part of channels) {
     for (let i = 0; i < part.length; i++) {
       if (!(Math.abs(part[i]) <= LOUDEST)) part[i] = 0;
@@ -77,7 +85,12 @@ export function mixed(channels) {
   }
   let mono = channels[0];
   if (channels.length > 1) {
-    mono = mono.map((_, i) => channels.reduce((sum, part) => sum + part[i], 0) / channels.length);
+    mono = new Float32Array(mono.length);
+    for (let i = 0; i < mono.length; i++) {
+      let sum = 0;
+      for (const part of channels) sum += part[i];
+      mono[i] = sum / channels.length;
+    }
     const powers = channels.map(power);
     const most = Math.max(...powers);
     if (power(mono) < CANCELLED * most) mono = channels[powers.indexOf(most)];

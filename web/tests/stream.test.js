@@ -86,6 +86,32 @@ test("pieces that are pushed at once are worked on one after another", { skip: w
   await assert.rejects((await hasty).push(pieces[0]), /ended/);
 });
 
+test("streams and recordings side by side are as if each were alone", { skip: withoutNetworks }, async () => {
+  const face = await opened;
+  const streamed = async (part) => {
+    const stream = face.stream({ idle: false });
+    return [...(await stream.push(part)), ...(await stream.flush())];
+  };
+  const [one, other] = [samples.subarray(0, 16000), samples.subarray(16000, 40000)];
+  const alone = [await streamed(one), await streamed(other), await face.animate(one)];
+  assert.deepEqual(await Promise.all([streamed(one), streamed(other), face.animate(one)]), alone);
+});
+
+test("sound that is refused leaves the stream, and a buffer may be used again at once", { skip: withoutNetworks }, async () => {
+  const [careful, hasty] = [0, 1].map(() => opened.then((face) => face.stream({ idle: false })));
+  for (const sound of [undefined, new Int16Array(640), [samples, samples]]) await assert.rejects((await hasty).push(sound), /Give the sound as a Float32Array/);
+  const buffer = new Float32Array(3200);
+  const made = [];
+  for (const [stream, kept] of [[await careful, (part) => part.slice()], [await hasty, (part) => part]]) {
+    const answers = [0, 1, 2, 3].map((k) => {
+      buffer.set(samples.subarray(3200 * k, 3200 * (k + 1)));
+      return stream.push(kept(buffer));
+    });
+    made.push((await Promise.all(answers)).flat());
+  }
+  assert.deepEqual(made[1], made[0]);
+});
+
 test("a stream that ends before any sound, or before a frame of it, has no frames", { skip: withoutNetworks }, async () => {
   for (const count of [0, 1, 319]) {
     const stream = (await opened).stream({ fps: 30 });
