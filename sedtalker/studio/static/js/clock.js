@@ -24,6 +24,11 @@ class Clock {
     this._at = performance.now();
     this._backwards = false;
     for (const event of ["play", "pause", "ended", "ratechange"]) this.audio.addEventListener(event, () => store.changed("transport"));
+    this.audio.addEventListener("ended", () => {
+      if (!store.loop || !store.region) return;
+      this.seek(store.region.start); // the sound is over before `tick` sees the end of a region that lies there
+      this.play();
+    });
     this.audio.addEventListener("seeked", () => { if (!this._backwards) this._time = this.audio.currentTime; });
   }
 

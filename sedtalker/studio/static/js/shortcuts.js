@@ -72,11 +72,12 @@ const TABLE = [
   ["Help", [key("? f1", "?", "This sheet", () => openHelp())]],
 ];
 
-/** @param {KeyboardEvent} event @returns {string} as in the table */
+/** @param {KeyboardEvent} event @returns {string} as in the table; what AltGr (on Windows Ctrl and Alt) or Option makes is a character like any */
 function nameOf(event) {
   const plain = event.key === " " ? "space" : event.key.toLowerCase();
   const symbol = plain.length === 1 && !/[a-z0-9]/.test(plain);
-  const parts = [event.ctrlKey || event.metaKey ? "mod" : "", event.altKey ? "alt" : "", event.shiftKey && !symbol ? "shift" : "", plain];
+  const mod = (event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph");
+  const parts = [mod ? "mod" : "", event.altKey && !symbol ? "alt" : "", event.shiftKey && !symbol ? "shift" : "", plain];
   return parts.filter(Boolean).join("+");
 }
 
