@@ -3,7 +3,7 @@
 import { clock } from "./clock.js";
 import { byId, clamp, press } from "./dom.js";
 import { announce } from "./notices.js";
-import { edit, startJob, step } from "./session.js";
+import { edit, startJob, step, waiting } from "./session.js";
 import { INTENSITY, track } from "./signals.js";
 import { store } from "./store.js";
 import { SHORTEST } from "./timeline/preview.js";
@@ -205,5 +205,5 @@ export function toggleFollow() {
   press(byId("follow"), store.follow);
 }
 
-export const undo = () => store.state?.can_undo && step("undo");
-export const redo = () => store.state?.can_redo && step("redo");
+export const undo = () => (store.state?.can_undo || waiting()) && step("undo");
+export const redo = () => (store.state?.can_redo || waiting()) && step("redo");

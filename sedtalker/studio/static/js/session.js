@@ -112,6 +112,9 @@ export async function step(which) {
 /** @param {Record<string, any>} old @param {Record<string, any>} next @returns {Record<string, any>} both in one where they are settings */
 const mergeSettings = (old, next) => (next.op === "settings" && old.op === "settings" ? { ...old, ...next } : next);
 
+/** @returns {boolean} whether edits or steps wait for the server: what can be undone is known only then */
+export const waiting = () => sending || queue.length > 0;
+
 const send = () => (sending ? null : whileBusy(sendQueue).catch(complain));
 
 async function sendQueue() {
