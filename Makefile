@@ -82,10 +82,12 @@ demo: $(VENV)/.video
 	  --emotion data/samples/four_moods.emotion.json --output demo --force
 
 # Two processes, each with one thread: the same figures as on one core, in less time.
-TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+IN_TWO := python -m pytest -n 2 --dist loadfile
+FAST := -m "not slow and not training and not browser"
+TEST := OMP_NUM_THREADS=1 $(BIN)/$(IN_TWO)
 
 test: setup
-	$(TEST) -m "not slow and not training and not browser"
+	$(TEST) $(FAST)
 
 # The fast tests with the oldest versions that pyproject.toml allows, of everything but torch; as long as these tests and two minutes.
 LOWEST := build/lowest
@@ -93,7 +95,7 @@ test-lowest: setup
 	@mkdir -p build && echo "torch==$(TORCH)" > build/torch.txt
 	$(BIN)/uv venv -q --clear -p $(BIN)/python $(LOWEST)
 	$(BIN)/uv pip install -q -p $(LOWEST)/bin/python --resolution lowest-direct --overrides build/torch.txt -e ".[dev]"
-	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -m "not slow and not training and not browser"
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/$(IN_TWO) $(FAST)
 
 # What failed beside other tests is tried once more alone: what waits for a processor may have run out of time.
 AGAIN := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none

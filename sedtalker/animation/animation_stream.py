@@ -327,10 +327,11 @@ class AnimationStream:
             self.bursts.push(made.emotion, made.levels)
         fps, gains = self.settings.fps, self.settings.gains
         newest = self.times[-1] if len(self.times) > 1 else -1.0
-        at = np.arange(self.number, max(self.number, int(newest * fps) + 2)) / fps
-        at = at[at <= newest]
-        if last and len(self.times) > 1:  # as many in all as the video of a file has
+        if last and newest >= 0.0:  # as many in all as the video of a file has
             at = np.arange(self.number, FrameClock(fps).frames(self.samples / SAMPLE_RATE)) / fps
+        else:
+            at = np.arange(self.number, max(self.number, int(newest * fps) + 2)) / fps
+            at = at[at <= newest]
         faces = self.bursts.added(at, _interpolated(at, self.times, self.weights))
         heads = np.zeros((len(at), 3), np.float32)
         if self.head is not None:

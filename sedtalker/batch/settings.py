@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -38,15 +36,6 @@ TURNS_SUFFIX = ".rttm"
 """How the turns of the speakers of a conversation end."""
 TEXTS = (*READERS, *TEXT_SUFFIXES)
 """How a transcript ends that is a file even where there is none of that name."""
-
-NAMING = (".obj", ".mtl", ".ply", ".gltf", ".glb", ".vrm")
-"""Endings of files that may name others which are read with them."""
-NAMES = re.compile(
-    rb"^[ \t]*(?:mtllib|map_\w+|norm|bump|comment TextureFile)[ \t]+(?:-.*[ \t])?(\S.*?)[ \t\r]*$"
-    rb'|"uri"\s*:\s*"(?!data:)([^"]*)"',
-    re.MULTILINE | re.IGNORECASE,
-)
-"""What they call them: a word of a line, or a ``uri`` of glTF."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,9 @@ class BatchSettings(BatchOptions):
 
     def scene_suffixes(self) -> list[str]:
         """How the files of a conversation end that hold all heads."""
-        return [row.suffix for row in self.formats() if row.name in ("glb", "usd", "usda")]
+        from sedtalker.export.scene import WRITERS
+
+        return [row.suffix for row in self.formats() if row.suffix in WRITERS]
 
     def speaker_suffixes(self, speakers: Sequence[str]) -> dict[str, list[str]]:
         """How the results of each speaker of a conversation end, after the name of the recording."""
@@ -257,16 +248,16 @@ def _parts(path: Path) -> list[Path]:
 
     parts = [path]
     for part in parts:  # libraries, which name pictures, are added meanwhile
-        named = _named(part, _stamp(part)) if part.suffix.lower() in NAMING else ()
-        beside = (file_beside(path, name, MAX_BYTES) for name in named)
+        beside = (file_beside(path, name, MAX_BYTES) for name in _named(part, _stamp(part)))
         parts += [file for file in beside if file is not None and file not in parts]
     return parts
 
 
 @lru_cache(maxsize=64)
 def _named(path: Path, stamp: tuple[int, int]) -> list[str]:
-    found = NAMES.findall(path.read_bytes())
-    return [(line or unquote_to_bytes(uri)).decode(errors="replace") for line, uri in found]
+    from sedtalker.mesh.files import named_files
+
+    return named_files(path)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

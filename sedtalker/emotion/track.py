@@ -25,6 +25,8 @@ UNCERTAIN = "uncertain"
 """Label of a segment whose confidence is below what the user asked for; never a category of the dense track."""
 UNSURE = 2 / len(CATEGORIES)
 """Confidence below which tables and the studio call a segment uncertain: twice that of a guess."""
+EXTRA = "extras."
+"""Before the name of a further curve in tables: ``extras.relief``."""
 SILENT = -1
 """In place of an index of a category where nobody speaks."""
 SILENCE = 1.0
@@ -186,7 +188,7 @@ class EmotionTrack:
             raise InputError("to_dataframe needs pandas: pip install pandas") from None
         columns = {"time": self.times, **dict(zip(self.labels, self.posterior.T, strict=True))}
         columns |= {"intensity": self.intensity, "valence": self.valence, "arousal": self.arousal}
-        columns |= {f"extras.{name}": curve for name, curve in self.extras.items()}
+        columns |= {EXTRA + name: curve for name, curve in self.extras.items()}
         return pandas.DataFrame(columns)
 
     @property

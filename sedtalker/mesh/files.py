@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
@@ -20,6 +22,14 @@ PLAIN_MESHES = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl, ".off": re
 """Endings of the plain meshes that are read, and what reads them."""
 OF_PROGRAMS = (".fbx", ".blend", ".ma", ".mb", ".max", ".c4d", ".dae", ".abc")
 """Endings of files that other programs open, and save as GLB."""
+NAMING = (".obj", ".mtl", ".ply", ".gltf", ".glb", ".vrm")
+"""Endings of files that may name others which are read with them."""
+NAMES = re.compile(
+    rb"^[ \t]*(?:mtllib|map_\w+|norm|bump|comment TextureFile)[ \t]+(?:-.*[ \t])?(\S.*?)[ \t\r]*$"
+    rb'|"uri"\s*:\s*"(?!data:)([^"]*)"',
+    re.MULTILINE | re.IGNORECASE,
+)
+"""What they call them: a word of a line, or a ``uri`` of glTF."""
 
 
 def read_mesh(path: Path) -> Mesh:
@@ -124,3 +134,9 @@ def check_mesh(mesh: Mesh, path: Path) -> None:
         raise InputError(f"{path}: a polygon refers to vertex {int(corners.max()) + 1}, but there are only {count}")
     if float(np.ptp(mesh.vertices, axis=0).max()) == 0.0:
         raise InputError(f"{path}: all vertices are at one point: nothing to animate")
+
+
+def named_files(path: Path) -> list[str]:
+    """What a mesh or a material library calls the files that are read with it: libraries, pictures and buffers."""
+    found = NAMES.findall(path.read_bytes()) if path.suffix.lower() in NAMING else ()
+    return [(line or unquote_to_bytes(uri)).decode(errors="replace") for line, uri in found]

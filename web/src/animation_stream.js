@@ -6,7 +6,7 @@ import { emotional, UpperFace } from "./conditioning.js";
 import { LateEmotions } from "./emotion_stream.js";
 import { finite } from "./features.js";
 import { placeIn, resampleRows } from "./filters.js";
-import { checkedRate } from "./frames.js";
+import { checkedRate, framesOf } from "./frames.js";
 import { BlinkStream, closeLids, GazeStream, HeadStream, inRadians, lookAt } from "./idle_motion.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
 import { idleGenerators } from "./random.js";
@@ -232,9 +232,9 @@ export class AnimationStream {
   #due(last) {
     const known = this.times.length > 1;
     const newest = known ? this.times.at(-1) : -1;
-    const ends = (this.samples / this.constants.features.sample_rate) * this.fps - 1e-6;
+    const whole = framesOf(this.samples / this.constants.features.sample_rate, this.fps);
     const at = [];
-    for (let i = this.number; known && last ? i < ends : i / this.fps <= newest; i++) at.push(i / this.fps);
+    for (let i = this.number; known && last ? i < whole : i / this.fps <= newest; i++) at.push(i / this.fps);
     return at;
   }
 

@@ -3,6 +3,7 @@
 import { showBursts } from "./burst_motion.js";
 import { holdClosed } from "./closures.js";
 import { clip, movingMaximum, quantile, resampleRows } from "./filters.js";
+import { framesOf } from "./frames.js";
 import { blinks, closeLids, fixations, gazePath, gazeShifts, headActivity, headRotation, inRadians, lookAt } from "./idle_motion.js";
 import { tongueWeights } from "./tongue.js";
 import { enliven, findRhythm, nods } from "./visual_prosody.js";
@@ -20,7 +21,7 @@ export function assemble(moved, heard, { fps, generators }, constants) {
   const { track } = heard;
   const { names } = constants.arkit;
   const { frame_rate: rate, frame_offset: offset } = constants.features;
-  const count = Math.max(1, Math.ceil(track.duration * fps - 1e-6));
+  const count = framesOf(track.duration, fps);
   const times = Float64Array.from({ length: count }, (_, i) => i / fps);
   const own = Float64Array.from(track.intensity, (_, i) => offset + i / rate);
   const onVideo = (values, width = 1) => resampleRows(values, width, own, times);

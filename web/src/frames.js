@@ -22,6 +22,9 @@ export { FrameQueue } from "./frame_queue.js";
  * @property {boolean} beyond whether it corrects what the first source has more than the second
  */
 
+/** @param {number} seconds of sound @param {number} fps @returns {number} video frames that cover them; at least one */
+export const framesOf = (seconds, fps) => Math.max(1, Math.ceil(seconds * fps - 1e-6));
+
 /** @param {{fps: number, weights: Float32Array, names: string[]}} animation @returns {number} */
 export const frameCount = (animation) => animation.weights.length / animation.names.length;
 

@@ -30,7 +30,7 @@ from sedtalker.emotion.formats import (
     segment_format,
 )
 from sedtalker.emotion.taxonomy import check_label, known_label
-from sedtalker.emotion.track import EmotionTrack, Segment
+from sedtalker.emotion.track import EXTRA, EmotionTrack, Segment
 from sedtalker.errors import InputError, said_of
 from sedtalker.phonetics.pronunciation import joined
 from sedtalker.reading import (
@@ -52,8 +52,6 @@ log = logging.getLogger(__name__)
 
 CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
 """Header of the table; the first three are needed."""
-EXTRA = "extras."
-"""Before the name of a further curve in the header: ``extras.relief``."""
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """What a spreadsheet takes for the beginning of a formula, also after blanks; the last four are of full width."""
 
