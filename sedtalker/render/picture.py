@@ -243,13 +243,16 @@ def _read(path: Path) -> NDArray[np.uint8]:
     if not is_file(path):
         raise InputError(f"{path}: no such picture")
     from PIL import Image as Pictures
+    from PIL import ImageOps
 
     try:
         # from memory, which gives no more than it has: Pillow asks a file for as many bytes as a damaged part claims
         with Pictures.open(io.BytesIO(path.read_bytes())) as opened:
             if math.prod(opened.size) > MOST_PIXELS:
                 raise InputError(f"{path}: {opened.size[0]} x {opened.size[1]} pixels are too many for a background")
-            return np.asarray(opened.convert("RGB"))
+            upright = ImageOps.exif_transpose(opened).convert("RGBA")  # phones keep photos as the sensor saw them
+            white = Pictures.new("RGBA", upright.size, "white")
+            return np.asarray(Pictures.alpha_composite(white, upright).convert("RGB"))
     except InputError:
         raise
     except Exception:  # Pillow raises many things on damaged files

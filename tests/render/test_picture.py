@@ -110,6 +110,18 @@ def test_backgrounds_that_are_none_are_one_line(text: str, complaint: str) -> No
         read_background(text)
 
 
+def test_a_photo_is_upright_and_clear_parts_are_white(tmp_path: Path) -> None:
+    """A phone says in EXIF how it was held; a logo keeps any colour where it is transparent."""
+    photo = Image.new("RGB", (8, 4))
+    turned = photo.getexif()
+    turned[274] = 6  # orientation: to be turned by 90 degrees
+    photo.save(tmp_path / "photo.png", exif=turned)
+    Image.new("RGBA", (8, 4), (0, 0, 0, 0)).save(tmp_path / "logo.png")
+    upright, logo = (read_background(str(tmp_path / name)) for name in ("photo.png", "logo.png"))
+    assert np.shape(upright) == (8, 4, 3)
+    assert np.min(logo) == 255
+
+
 def test_a_damaged_picture_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "wall.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     with pytest.raises(InputError, match="not a picture"):
