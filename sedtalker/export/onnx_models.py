@@ -57,6 +57,7 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
     Args:
         steps: frames that a decoder takes at once; a graph of each.
         int8: whether large weights are stored in eight bits: half the size, and figures that differ a little.
+        force: replace those of an earlier run; its other decoders vanish.
 
     Raises:
         InputError: a number of frames that is none of ``STEPS``, the folder cannot be written or holds something, or
@@ -67,7 +68,8 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
     graphs = builtin_graphs(steps)
     names = [*(f"{name}.onnx" for name in graphs), "model.json", "check.json"]
     described, checks = {}, {}
-    with OutputFolder(folder, names, force) as results, extra("onnx"):
+    decoders = [f"decoder_{step}.onnx" for step in STEPS]
+    with OutputFolder(folder, names, force, decoders.__contains__ if force else None) as results, extra("onnx"):
         for name, (source, facts) in graphs.items():
             file = results.path / f"{name}.onnx"
             copy_graph(source, file, int8)

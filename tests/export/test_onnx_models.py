@@ -138,6 +138,15 @@ def test_graphs_of_a_detector_of_bursts_are_written_beside_its_weights(tmp_path:
     assert np.abs(logits - wanted).max() < 1e-4
 
 
+def test_decoders_of_an_earlier_run_vanish_and_other_files_stay(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    for name in ("decoder_16.onnx", "decoder_64.onnx", "decoder_16.txt", "model.json"):
+        (tmp_path / name).write_text("earlier")
+    files = export_models(tmp_path, (4,), force=True)
+    assert {path.name for path in tmp_path.iterdir()} == {file.name for file in files} | {"decoder_16.txt"}
+    assert list(json.loads((tmp_path / "model.json").read_text())["models"])[-1] == "decoder_4"
+
+
 def test_bad_requests_write_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="4, 16, 64"):
         export_models(tmp_path / "onnx", (5,))
