@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -25,25 +26,26 @@ def find_device(device: str = "auto") -> str:
     """``auto`` made ``cuda`` where there is one, else ``cpu``.
 
     Raises:
-        InputError: cuda was asked for and there is none, or no torch; or it is no device.
+        InputError: it is no device, or is not there, or there is no torch.
     """
     if device == "cpu":
         return device
     if device == "auto":
         hopeful = any(map(shutil.which, DRIVER_TOOLS)) and find_spec("torch") is not None
-        return "cuda" if hopeful and _cuda_is_available() else "cpu"
-    if not device.startswith(("cuda", "mps")):
+        return "cuda" if hopeful and _device_count("cuda") else "cpu"
+    if (parts := re.fullmatch(r"(cuda|mps)(?::(\d{1,3}))?", device)) is None:
         raise InputError(f"device {device}: give cpu, cuda or auto")
-    if device.startswith("cuda") and not _cuda_is_available():
-        raise InputError(f"device {device}: no CUDA device was found; use cpu")
+    if int(parts[2] or 0) >= _device_count(parts[1]):
+        raise InputError(f"device {device}: no such device was found; use cpu")
     return device
 
 
-def _cuda_is_available() -> bool:
+def _device_count(kind: str) -> int:
     with extra("torch"):
         import torch
 
-    return torch.cuda.is_available()
+    devices = getattr(torch, kind)
+    return int(devices.device_count()) if devices.is_available() else 0
 
 
 def initialised(values: Callable[[], Tensor], *shape: int) -> nn.Parameter:

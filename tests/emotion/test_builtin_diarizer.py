@@ -73,6 +73,14 @@ def test_what_is_no_device_is_said() -> None:
         Diarizer.from_pretrained(device="gpu")
 
 
+@pytest.mark.parametrize(
+    ("device", "said"), [("mpsx", "give cpu"), ("cuda:x", "give cpu"), ("cuda:99", "no such"), ("mps:99", "no such")]
+)
+def test_a_device_that_is_not_there_is_said_not_by_torch(device: str, said: str) -> None:
+    with pytest.raises(InputError, match=f"device {device}: {said}"):
+        Diarizer.from_pretrained().to(device)
+
+
 def struck(times: np.ndarray, sound: np.ndarray, seconds: float = 5.0) -> np.ndarray:
     """A sound at some times (s), at 16 kHz."""
     made = np.zeros(round(seconds * 16_000) + len(sound))
