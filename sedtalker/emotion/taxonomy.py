@@ -82,8 +82,14 @@ def valence_arousal(
 
     Returns:
         valence (T,) and arousal (T,) in [-1, 1].
+
+    Raises:
+        InputError: a label is no emotion, or has no coordinates.
     """
-    points = np.array([coordinates[category(name)] for name in labels])
+    names = [category(name) for name in labels]
+    if missing := [name for name in names if name not in coordinates]:
+        raise InputError(f"coordinates without {', '.join(missing)}: give [valence, arousal] of every category")
+    points = np.array([coordinates[name] for name in names])
     scaled = np.sqrt(np.clip(intensity, 0.0, 1.0))[:, None] * (posterior @ points)
     return scaled[:, 0].astype(np.float32), scaled[:, 1].astype(np.float32)
 

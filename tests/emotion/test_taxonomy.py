@@ -70,3 +70,9 @@ def test_other_files_are_refused(tmp_path, text):
         read_coordinates(path)
     with pytest.raises(InputError):
         read_coordinates(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("coordinates", [{}, {name: COORDINATES[name] for name in CATEGORIES if name != "fear"}])
+def test_coordinates_without_a_category_are_refused(coordinates):
+    with pytest.raises(InputError, match=r"coordinates without .*fear"):
+        valence_arousal(np.eye(7), np.ones(7), coordinates=coordinates)
