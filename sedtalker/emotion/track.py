@@ -109,7 +109,13 @@ class EmotionTrack:
         return len(self.times)
 
     def at(self, times: Reals) -> EmotionTrack:
-        """The same track sampled at other times (seconds) by linear interpolation, held beyond both ends."""
+        """The same track sampled at other times (seconds) by linear interpolation, held beyond both ends.
+
+        Raises:
+            InputError: it has no frames.
+        """
+        if not len(self):
+            raise InputError("the emotion track has no frames")
         columns = np.column_stack([self.posterior, self.intensity, self.valence, self.arousal, *self.extras.values()])
         sampled, n = partial(resample_frames, times=self.times, target=times), len(self.labels)
         values = sampled(columns)

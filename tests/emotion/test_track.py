@@ -57,7 +57,10 @@ def test_segments_touch_between_frames_and_cover_the_recording() -> None:
 def test_a_track_of_one_frame_and_of_none() -> None:
     one = stretches((1, SAD, 0.9)).segments()
     assert [(s.start, s.end, s.label) for s in one] == [(0.0, 0.02, "sad")]
-    assert stretches((2, SAD, 0.9)).at(np.zeros(0)).segments() == []
+    none = stretches((2, SAD, 0.9)).at(np.zeros(0))
+    assert none.segments() == []
+    with pytest.raises(InputError, match="no frames"):
+        none.at(np.zeros(1))
 
 
 def test_uncertain_neighbours_are_one_weighted_by_their_lengths() -> None:

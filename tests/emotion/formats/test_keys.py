@@ -48,6 +48,10 @@ def test_labels_that_are_other_words_for_the_categories_are_written() -> None:
     assert np.array_equal(project(other, COORDINATES).valence, track.valence)
 
 
+def test_a_track_without_frames_has_no_keys() -> None:
+    assert json.loads(track_to_keys(constant_track("happy:0.5", 1.0).at(np.zeros(0)))) == {LIST: []}
+
+
 def test_labels_of_one_category_count_together() -> None:
     posterior = np.tile(np.float32([0.2, 0.5, 0.3]), (50, 1))
     track = replace(constant_track("happy:1", 1.0), labels=("neutral", "joy", "happy"), posterior=posterior)
