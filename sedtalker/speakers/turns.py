@@ -56,7 +56,7 @@ class Turns:
         speakers: the names, in the order in which they first speak; those that never do stay where they are given.
 
     Raises:
-        InputError: a name is none, see ``check_names``.
+        InputError: a name is none, see ``check_names``, or a turn ends before it begins.
     """
 
     turns: tuple[Turn, ...]
@@ -65,6 +65,9 @@ class Turns:
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.turns))
+        for start, end, name in ordered:
+            if not start <= end:
+                raise InputError(f"a turn of '{name}' begins at {start:g} s and ends at {end:g} s")
         known = tuple(dict.fromkeys([*self.speakers, *(turn.speaker for turn in ordered)]))
         check_names(known)
         object.__setattr__(self, "turns", ordered)
@@ -132,7 +135,7 @@ def turns_of(active: Mask, times: Reals, speakers: Iterable[str], duration: floa
     for name, row in zip(names, active, strict=True):
         for first, last in stretches(row):
             start, end = max(0.0, float(times[first]) - half), min(duration, float(times[last - 1]) + half)
-            turns.append(Turn(round(start, 3), min(round(end, 3), duration), name))
+            turns.append(Turn(min(round(start, 3), duration), min(round(end, 3), duration), name))
     return Turns(tuple(turns), duration, names)
 
 

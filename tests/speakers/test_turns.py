@@ -143,3 +143,14 @@ def test_a_file_is_written_and_read(tmp_path: Path) -> None:
 def test_turns_that_last_no_time_are_not_written() -> None:
     turns = Turns((Turn(0, 0.05, "ann"), Turn(1, 2, "bob"), Turn(1, 1, "eve")), 2.0)
     assert turns_to_rttm(turns).count("SPEAKER") == 2  # one that lasts no time would not be read again
+
+
+@pytest.mark.parametrize(("start", "end"), [(2.0, 1.0), (float("nan"), 1.0)])
+def test_a_turn_that_ends_before_it_begins_is_refused(start: float, end: float) -> None:
+    with pytest.raises(InputError, match="a turn of 'ann' begins at"):
+        Turns((Turn(0, 1, "ann"), Turn(start, end, "ann")), 3.0)
+
+
+def test_a_last_frame_at_the_end_is_no_turn_backwards() -> None:
+    found = turns_of(np.array([[False, True]]), np.array([0.9952, 1.0012]), ["ann"], 0.99828)
+    assert found.turns == (Turn(0.998, 0.998, "ann"),)
