@@ -222,9 +222,10 @@ def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
         InputError: as ``load_audio``, or the file has more than ``MOST_CHANNELS``.
     """
     decoder, rate = sound_file(path, longest)
-    resamplers, out, peak = list[Resampler](), list[list[Floats]](), 0.0
+    resamplers, out, peak, broken = list[Resampler](), list[list[Floats]](), 0.0, 0
     for part in decoder.parts():
-        part = np.where(np.abs(part) <= LOUDEST, part, np.float32(0.0))
+        part, wrong = _repaired(part)
+        broken += wrong
         peak = max(peak, float(np.abs(part).max(initial=0.0)))
         if not resamplers:
             if part.shape[1] > MOST_CHANNELS:
@@ -237,7 +238,7 @@ def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
     for resampler, pieces in zip(resamplers, out, strict=True):
         joined = np.concatenate([*pieces, resampler.flush()])
         pieces.clear()
-        notes = brought_down(joined, peak)
+        notes = brought_down(joined, peak, broken)
         channels.append(Audio(np.clip(joined, -1.0, 1.0, out=joined), SAMPLE_RATE, notes))
     if not channels or channels[0].duration < SHORTEST_SECONDS:
         raise InputError(f"{path}: {TooShort(channels[0].duration if channels else 0.0)}")
@@ -300,8 +301,7 @@ def _from_parts(parts: Callable[[], Iterable[Channels]], rate: int) -> Audio:
     if mixed.mean_power < CANCELLED * mixed.power.max():
         mixed = _mix(parts(), rate, int(mixed.power.argmax()))
     mono = mixed.mono
-    notes = [f"{mixed.broken} samples were not numbers and were set to zero"] if mixed.broken else []
-    notes += brought_down(mono, mixed.peak)
+    notes = list(brought_down(mono, mixed.peak, mixed.broken))
     clipped = (np.count_nonzero(mono >= 0.999) + np.count_nonzero(mono <= -0.999)) / len(mono)
     if clipped > 0.001:
         notes.append(f"{100 * clipped:.1f} % of the samples are clipped: expect a weaker result")
@@ -310,12 +310,20 @@ def _from_parts(parts: Callable[[], Iterable[Channels]], rate: int) -> Audio:
     return Audio(np.clip(mono, -1.0, 1.0, out=mono), SAMPLE_RATE, tuple(notes))
 
 
-def brought_down(samples: Floats, peak: float) -> tuple[str, ...]:
-    """Divide samples by the recording's peak, in place, where the scale itself is off; and what to say of it."""
+def _repaired(part: Channels) -> tuple[Channels, int]:
+    """A part (n, channels) with zeros for what is no number or far too loud, and in how many samples that was."""
+    wrong = ~(np.abs(part) <= LOUDEST)
+    return (np.where(wrong, np.float32(0.0), part), int(wrong.any(axis=1).sum())) if wrong.any() else (part, 0)
+
+
+def brought_down(samples: Floats, peak: float, broken: int) -> tuple[str, ...]:
+    """Divide samples by the recording's peak, in place, where the scale itself is off; and what to say of it, and of
+    the samples that were broken."""
+    notes = (f"{broken} samples were not numbers and were set to zero",) if broken else ()
     if peak <= FAR_BEYOND_FULL_SCALE:
-        return ()
+        return notes
     samples /= np.float32(peak)
-    return (f"the audio peaks at {peak:.3g} times full scale and was brought down",)
+    return (*notes, f"the audio peaks at {peak:.3g} times full scale and was brought down")
 
 
 class Resampler:
@@ -357,10 +365,8 @@ def _mix(parts: Iterable[Channels], rate: int, channel: int | None = None) -> _M
     broken, peak, mean_power, count = 0, 0.0, 0.0, 0
     power = np.zeros(1)
     for part in parts:
-        wrong = ~(np.abs(part) <= LOUDEST)
-        if wrong.any():
-            broken += int(wrong.any(axis=1).sum())
-            part = np.where(wrong, np.float32(0.0), part)
+        part, wrong = _repaired(part)
+        broken += wrong
         mean = part.mean(axis=1)
         count += len(part)
         peak = max(peak, float(np.abs(part).max(initial=0.0)))
