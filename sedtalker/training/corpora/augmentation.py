@@ -318,7 +318,7 @@ def mask_spectrum(mel: Floats, rng: np.random.Generator) -> Floats:
     for _ in range(2):
         width, first = rng.integers(0, 11), rng.integers(0, MEL_BANDS - 10)
         mel[:, first : first + width] = 0.0
-        length, start = rng.integers(0, 9), rng.integers(0, len(mel) - 8)
+        length, start = rng.integers(0, 9), rng.integers(0, max(1, len(mel) - 8))
         mel[start : start + length] = 0.0
     tilt = np.interp(np.arange(MEL_BANDS), np.linspace(0, MEL_BANDS - 1, 5), rng.normal(0, 0.25, 5))
     return (mel + tilt.astype(np.float32) * 1.5).astype(np.float32)

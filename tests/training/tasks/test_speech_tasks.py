@@ -36,6 +36,11 @@ def test_masks_leave_most_of_the_spectrum():
     assert np.isfinite(masked).all()
 
 
+def test_a_crop_shorter_than_the_longest_mask_is_masked():
+    rng = np.random.default_rng(0)
+    assert [len(mask_spectrum(np.ones((count, 80), np.float32), rng)) for count in range(10)] == list(range(10))
+
+
 def test_split_follows_the_hash():
     splits = [split_of(f"s1_clip{i}") for i in range(2000)]
     assert 0.04 < splits.count("test") / 2000 < 0.09
