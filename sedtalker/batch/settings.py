@@ -243,9 +243,12 @@ def path_sha256(path: Path) -> str:
 
 
 def _parts(path: Path) -> list[Path]:
-    """A file and, of a mesh, those that are read with it: material libraries, pictures and buffers."""
+    """A file and, of a mesh, those that are read with it: material libraries, pictures, buffers and layers."""
+    from sedtalker.mesh.files import USD_SUFFIXES
     from sedtalker.mesh.mesh import MAX_BYTES, file_beside
 
+    if path.suffix.lower() in USD_SUFFIXES:  # layers may lie anywhere
+        return [path, *map(Path, _named(path, _stamp(path)))]
     parts = [path]
     for part in parts:  # libraries, which name pictures, are added meanwhile
         beside = (file_beside(path, name, MAX_BYTES) for name in _named(part, _stamp(part)))

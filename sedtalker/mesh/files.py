@@ -137,6 +137,13 @@ def check_mesh(mesh: Mesh, path: Path) -> None:
 
 
 def named_files(path: Path) -> list[str]:
-    """What a mesh or a material library calls the files that are read with it: libraries, pictures and buffers."""
+    """What a mesh or a material library calls the files that are read with it: libraries, pictures and buffers.
+
+    Of USD all layers, with those that they name.
+    """
+    if path.suffix.lower() in USD_SUFFIXES:
+        from sedtalker.mesh.usd import layer_files
+
+        return layer_files(path)
     found = NAMES.findall(path.read_bytes()) if path.suffix.lower() in NAMING else ()
     return [(line or unquote_to_bytes(uri)).decode(errors="replace") for line, uri in found]

@@ -13,7 +13,7 @@ from sedtalker.arrays import Doubles, Floats, Ints
 from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Scene, ScenePart, joined
 from sedtalker.processes import run_beside
-from sedtalker.reading import is_utf8
+from sedtalker.reading import is_file, is_utf8
 
 _SKIPPED = ("guide", "proxy")
 """Purposes of prims that are no part of the picture."""
@@ -28,6 +28,13 @@ for prim in stage.Traverse():
         attribute.Get()
 """
 """What the trial process runs: it opens the file and reads every attribute."""
+_LAYERS = """
+import sys
+from pxr import UsdUtils
+for layer in UsdUtils.ComputeAllDependencies(sys.argv[1])[0]:
+    print(layer.realPath)
+"""
+"""What a process beside this one runs to name the file's own layer and all others that it is composed of."""
 
 
 def read_usd_scene(path: Path) -> Scene:
@@ -73,6 +80,15 @@ def check_openable(path: Path) -> None:
         raise InputError(f"{path}: a broken USD file: it does not open within {OPENING} seconds") from None
     if done.returncode != 0:
         raise InputError(f"{path}: not a USD file, or a broken one")
+
+
+def layer_files(path: Path) -> list[str]:
+    """The files, anywhere, of the further layers that a USD file is composed of; none where that cannot be found out."""
+    try:
+        layers = run_beside(_LAYERS, [str(path)], OPENING).stdout.splitlines()
+    except subprocess.TimeoutExpired:
+        return []
+    return [layer for layer in layers if is_file(Path(layer)) and not path.samefile(layer)]
 
 
 def _parts(stage: Any) -> list[ScenePart]:

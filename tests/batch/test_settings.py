@@ -11,6 +11,7 @@ import pytest
 from sedtalker.batch.settings import BatchSettings, parse_settings, path_sha256
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.errors import InputError
+from sedtalker.reading import file_sha256
 
 
 def test_names_and_values_come_as_text_too() -> None:
@@ -188,3 +189,26 @@ def test_what_is_read_with_a_mesh_counts_in_the_fingerprint(tmp_path: Path, chan
     assert BatchSettings(mesh=head).fingerprint() == before
     (tmp_path / changed).write_text("other words")
     assert settings.fingerprint() != before
+
+
+@pytest.mark.parametrize("changed", ["skin.usda", "above/nose.usda"])
+def test_layers_of_a_usd_mesh_count_in_the_fingerprint(tmp_path: Path, changed: str) -> None:
+    pytest.importorskip("pxr")
+    head = tmp_path / "head" / "head.usda"
+    for folder in ("head", "above"):
+        (tmp_path / folder).mkdir()
+    head.write_text("#usda 1.0\n(subLayers = [@../skin.usda@, @missing.usda@])\n")
+    (tmp_path / "skin.usda").write_text('#usda 1.0\ndef "nose" (references = @./above/nose.usda@</nose>) {\n}\n')
+    (tmp_path / "above" / "nose.usda").write_text('#usda 1.0\ndef "nose" {\n}\n')
+    before = BatchSettings(mesh=head).fingerprint()
+    assert BatchSettings(mesh=head).fingerprint() == before
+    with (tmp_path / changed).open("a") as file:
+        file.write('def "more" {\n}\n')
+    assert BatchSettings(mesh=head).fingerprint() != before
+
+
+def test_a_usd_mesh_of_one_layer_counts_as_its_file(tmp_path: Path) -> None:
+    head = tmp_path / "head.usda"
+    for text in ('#usda 1.0\ndef "nose" {\n}\n', "broken"):
+        head.write_text(text)
+        assert path_sha256(head) == file_sha256(head)
