@@ -45,6 +45,8 @@ export class Networks {
     /** @type {Map<string, Promise<any>>} */
     this.sessions = new Map();
     this.open = open;
+    /** Why nothing is computed any more; empty: it is. */
+    this.over = "";
   }
 
   /**
@@ -71,6 +73,7 @@ export class Networks {
 
   /** The session of a graph, opened at its first use; once more where that failed. */
   session(name) {
+    if (this.over) return Promise.reject(new Error(this.over));
     if (!this.sessions.has(name)) {
       const opened = this.open(name);
       this.sessions.set(name, opened);
@@ -81,7 +84,16 @@ export class Networks {
 
   /** What a session makes of its inputs. */
   run(session, feeds) {
-    return inTurn(() => session.run(feeds));
+    return inTurn(() => (this.over ? Promise.reject(new Error(this.over)) : session.run(feeds)));
+  }
+
+  /** Releases all sessions, after what runs now; what is asked later, or waits for its turn, is refused. */
+  async close() {
+    this.over = "The face was closed.";
+    const opened = [...this.sessions.values()];
+    this.sessions.clear();
+    const sessions = await Promise.allSettled(opened);
+    await inTurn(() => Promise.all(sessions.map(({ value }) => value?.release())));
   }
 
   /**

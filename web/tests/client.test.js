@@ -9,6 +9,7 @@ import { fetchBytes } from "../src/files.js";
 import { FrameQueue } from "../src/frames.js";
 import { animatedGlb, readGlb, writeGlb } from "../src/glb.js";
 import { Networks } from "../src/networks.js";
+import { SEDTalker } from "../src/sedtalker.js";
 import { SHAPES } from "../src/tables.js";
 
 /** A face whose worker answers by a function. @param {(message: any) => object} answer */
@@ -75,6 +76,24 @@ test("a network that could not be loaded is asked for again", async () => {
   assert.equal(await networks.session("diarizer"), "session");
   assert.equal(await networks.session("diarizer"), "session");
   assert.equal(asked, 2);
+});
+
+test("a face that is closed releases its networks after what runs, and computes no more", async () => {
+  const done = [];
+  const open = async (name) => ({
+    run: () => new Promise((soon) => setTimeout(() => soon(done.push(`${name} ran`)), 20)),
+    release: async () => done.push(`${name} released`),
+  });
+  const face = new SEDTalker(new Networks({ constants: {} }, null, open));
+  const [one] = await Promise.all([face.networks.session("one"), face.networks.session("two")]);
+  const running = face.networks.run(one, {});
+  await new Promise((soon) => setTimeout(soon, 5));
+  const waiting = face.networks.run(one, {}).catch((error) => error.message);
+  await Promise.all([running, face.close(), face.close()]);
+  assert.deepEqual(done, ["one ran", "one released", "two released"]);
+  assert.equal(await waiting, "The face was closed.");
+  await assert.rejects(face.networks.session("one"), /^Error: The face was closed\.$/);
+  await assert.rejects(face.networks.run(one, {}), /^Error: The face was closed\.$/);
 });
 
 /** A GLB with a head that has one target. @param {number[]} [rotation] of its node */
