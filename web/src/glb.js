@@ -60,6 +60,7 @@ class Tables {
 
   /** @param {Float32Array} values @param {"SCALAR" | "VEC4"} type @param {boolean} [bounds] @returns {number} its accessor */
   add(values, type, bounds = false) {
+    if (!values.every(Number.isFinite)) throw new RangeError("This animation holds what is no number, which a GLB cannot.");
     const { bufferViews, accessors } = this.document;
     const gap = -this.size & 3;
     this.parts.push(new Uint8Array(gap), new Uint8Array(values.buffer, values.byteOffset, values.byteLength));

@@ -115,5 +115,6 @@ function given({ posterior, intensity, segments, bursts = [] }, track) {
   if (posterior.length !== track.posterior.length || intensity.length !== track.intensity.length) {
     throw new RangeError(`the emotion has ${intensity.length} frames and the sound ${track.intensity.length}`);
   }
+  if (![posterior, intensity].every((values) => values.every(Number.isFinite))) throw new RangeError("the emotion holds what is no number");
   return { ...track, posterior: Float32Array.from(posterior), intensity: Float32Array.from(intensity), segments, bursts };
 }

@@ -121,6 +121,13 @@ test("the head of a GLB turns from its own rest", () => {
   close(rotation([half, 0, 0, half], turned), [0.5, 0.5, 0.5, 0.5]);
 });
 
+test("a GLB holds numbers alone", () => {
+  const still = { fps: 30, ...SHAPES, weights: new Float32Array(52), tongue: new Float32Array(3), head: new Float32Array(3), track: null };
+  for (const broken of [{ weights: new Float32Array(52).fill(NaN) }, { head: Float32Array.of(0, NaN, 0) }, { fps: 0 }]) {
+    assert.throws(() => animatedGlb(glbWith(), { ...still, ...broken }), /^RangeError: This animation holds what is no number/);
+  }
+});
+
 test("a GLB that is cut off says so", () => {
   const whole = new Uint8Array(glbWith());
   assert.throws(() => readGlb(whole.slice(0, whole.length - 60)), /^Error: This GLB is cut off\.$/);

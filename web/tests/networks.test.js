@@ -97,6 +97,8 @@ test("no recording and no models are said in one line", { skip }, async () => {
     await assert.rejects(live.stream().push(given), TypeError);
   }
   await assert.rejects(live.animate(new Float32Array(16000), { fps: 0 }), /^RangeError: fps: 0 is no number/);
+  const nothing = { posterior: new Float32Array(700), intensity: new Float32Array(100).fill(NaN), segments: [] };
+  await assert.rejects(live.animate(new Float32Array(32000), { emotion: nothing }), /^RangeError: the emotion holds what is no number$/);
   assert.throws(() => live.stream({ fps: -1 }), /^RangeError: fps: -1 is no number/);
   const { ort } = await runtime();
   for (const there of ["http://127.0.0.1:9/models/", "/no/such/folder"]) {
