@@ -63,6 +63,7 @@ function pointAt(x, y, reach) {
 /** @param {string} lane @param {number} t @returns {Drag} seek, and scrub along */
 function seekDrag(lane, t) {
   const scrub = lane === "ruler";
+  const before = store.region;
   clock.seek(t);
   return {
     move(time, _, event) {
@@ -75,10 +76,13 @@ function seekDrag(lane, t) {
     end(dragged) {
       if (scrub) return;
       if (dragged && store.region && store.region.end - store.region.start > 0.02) store.loop = true;
-      else if (!dragged && lane === "wave") [store.region, store.loop] = [null, false];
+      else if (dragged) store.region = before;
+      else if (lane === "wave") [store.region, store.loop] = [null, false];
       store.changed("region");
     },
-    cancel() {},
+    cancel() {
+      store.region = before;
+    },
   };
 }
 
@@ -255,7 +259,7 @@ export function startPointer(area, changed) {
   let held = null;
   /** @type {Map<number, PointerEvent>} fingers that are down */
   const fingers = new Map();
-  let pinch = 0;
+  let pinch = 0; // pixels between the first two at the last move; 0: others have come or gone since
   const place = (/** @type {MouseEvent} */ event) => {
     const box = area.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
@@ -274,10 +278,10 @@ export function startPointer(area, changed) {
     if (!store.hasAudio || event.button > 0) return;
     fingers.set(event.pointerId, event);
     area.setPointerCapture(event.pointerId);
-    if (fingers.size === 2) {
+    if (fingers.size > 1) {
       held?.drag?.cancel();
       held = null;
-      pinch = spread();
+      pinch = 0;
       return;
     }
     const [x, y] = place(event);
@@ -289,10 +293,10 @@ export function startPointer(area, changed) {
   area.addEventListener("pointermove", (event) => {
     const [x, y] = place(event);
     if (fingers.has(event.pointerId)) fingers.set(event.pointerId, event);
-    if (fingers.size === 2) {
-      const now = spread();
+    if (fingers.size > 1) {
+      const now = Math.max(spread(), 1);
       const [a, b] = [...fingers.values()].map((finger) => place(finger)[0]);
-      view.zoom(now / Math.max(pinch, 1), (a + b) / 2);
+      if (pinch) view.zoom(now / pinch, (a + b) / 2);
       pinch = now;
     } else if (held) {
       held.moved ||= Math.hypot(x - held.x, y - held.y) > SLOP;
@@ -302,6 +306,7 @@ export function startPointer(area, changed) {
   });
   const finish = (/** @type {PointerEvent} */ event, /** @type {boolean} */ cancelled) => {
     fingers.delete(event.pointerId);
+    pinch = 0;
     if (held) {
       if (cancelled) held.drag?.cancel();
       else held.drag?.end(held.moved, event);
