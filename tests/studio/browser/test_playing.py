@@ -68,3 +68,17 @@ def test_fingers_beside_the_first_leave_the_region(page: StudioPage) -> None:
     assert page.read("region") == before
     page.page.evaluate(FINGERS, [(up, finger, x, y) for finger in (13, 12, 11)])
     assert page.read("region") == before
+
+
+def test_canvases_follow_a_screen_of_more_pixels(page: StudioPage) -> None:
+    wide = page.page.evaluate("document.getElementById('lanes').width")
+    made = "({ Quality }) => (window.quality = new Quality(false)).update()"
+    page.page.evaluate(f"import('./static/js/stage/quality.js').then({made})")
+    session = page.context.new_cdp_session(page.page)
+    size = page.page.viewport_size or {}
+    metrics = {**size, "deviceScaleFactor": 2, "mobile": False}
+    session.send("Emulation.setDeviceMetricsOverride", metrics)
+    page.wait(f"document.getElementById('lanes').width === {2 * wide}", 5)
+    assert page.page.evaluate("window.quality.update()")  # of the head, with a graphics card
+    strip = "document.querySelector('.overview-strip')"
+    page.wait(f"{strip}.width === 2 * {strip}.clientWidth", 5)

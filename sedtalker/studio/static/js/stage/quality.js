@@ -49,6 +49,7 @@ export class Quality {
     this._count = 0;
     this._at = 0;
     this._changed = 0;
+    this._ratio = this.ratio;
   }
 
   /** @returns {number} pixels of the picture a CSS pixel */
@@ -67,14 +68,14 @@ export class Quality {
     this._changed = performance.now();
   }
 
-  /** @param {boolean} plays @returns {boolean} whether the ratio changed: pictures follow each other, or no longer */
+  /** @param {boolean} plays @returns {boolean} whether the ratio changed: pictures follow each other or no longer, or the window went to another screen */
   update(plays) {
     const moving = plays || performance.now() - this._changed < REST;
-    if (moving === this.moving) return false;
-    const before = this.ratio;
+    if (moving !== this.moving) this._at = this._count = 0;
     this.moving = moving;
-    this._at = this._count = 0;
-    return this.ratio !== before;
+    const before = this._ratio;
+    this._ratio = this.ratio;
+    return this._ratio !== before;
   }
 
   /** A picture was drawn. @returns {boolean} whether the ratio changed */
@@ -87,6 +88,7 @@ export class Quality {
     this._mean = this._count === 1 ? passed : 0.8 * this._mean + 0.2 * passed;
     if (this._count < PATIENCE || this._mean < SLOW || this.tier === TIERS.length - 1) return false;
     this.tier += 1;
+    this._ratio = this.ratio;
     this._count = 0;
     return true;
   }

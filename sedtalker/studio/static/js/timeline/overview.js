@@ -70,12 +70,13 @@ export function loadOverview() {
 export function drawStrip() {
   if (!strip || !store.hasAudio) return;
   width = Math.max(strip.clientWidth, 1);
-  strip.width = width;
-  strip.height = 4;
+  strip.width = width * devicePixelRatio;
+  strip.height = 4 * devicePixelRatio;
   const pen = strip.getContext("2d");
+  pen.scale(strip.width / width, strip.height / 4);
   for (const segment of store.segments) {
     pen.fillStyle = store.colour(segment.label);
-    pen.fillRect((segment.start / store.duration) * strip.width, 0, Math.max(((segment.end - segment.start) / store.duration) * strip.width - 1, 1), 4);
+    pen.fillRect((segment.start / store.duration) * width, 0, Math.max(((segment.end - segment.start) / store.duration) * width - 1, 1), 4);
   }
 }
 

@@ -22,6 +22,9 @@ let stale = true;
 let staleOver = true;
 let drawnView = -1;
 let drawnTime = -1;
+/** pixels of the screen in one of the page, at most two; the window may go to another screen */
+const ratioNow = () => Math.min(devicePixelRatio, 2);
+let ratio = 0;
 /** counts drawings of the lanes, for measurements */
 export const drawings = { lanes: 0, overlay: 0 };
 
@@ -72,7 +75,7 @@ function showValues(time) {
 
 function resize() {
   const area = byId("lane-area");
-  const ratio = Math.min(devicePixelRatio, 2);
+  ratio = ratioNow();
   for (const id of ["lanes", "lanes-over"]) {
     const canvas = byId(id);
     // Without a graphics card, pictures that stay in main memory are drawn and shown faster.
@@ -99,6 +102,7 @@ function showCursor(time) {
 /** Once a frame. @returns {boolean} whether lanes were drawn */
 export function frameTimeline() {
   const time = clock.time();
+  if (ratio !== ratioNow()) resize();
   if (clock.playing && store.follow && gesture.intensity === null) view.reveal(time);
   const moved = drawnView !== view.version;
   let drew = false;
