@@ -83,7 +83,7 @@ def check_openable(path: Path) -> None:
 
 
 def layer_files(path: Path) -> list[str]:
-    """The files, anywhere, of the further layers that a USD file is composed of; none where that cannot be found out."""
+    """The files, anywhere, of the further layers that a USD file is composed of; none where it does not open."""
     try:
         layers = run_beside(_LAYERS, [str(path)], OPENING).stdout.splitlines()
     except subprocess.TimeoutExpired:
