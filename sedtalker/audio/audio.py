@@ -238,7 +238,7 @@ def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
     for resampler, pieces in zip(resamplers, out, strict=True):
         joined = np.concatenate([*pieces, resampler.flush()])
         pieces.clear()
-        notes = brought_down(joined, peak, broken)
+        notes = said_of_broken(broken) + brought_down(joined, peak)
         channels.append(Audio(np.clip(joined, -1.0, 1.0, out=joined), SAMPLE_RATE, notes))
     if not channels or channels[0].duration < SHORTEST_SECONDS:
         raise InputError(f"{path}: {TooShort(channels[0].duration if channels else 0.0)}")
@@ -301,7 +301,7 @@ def _from_parts(parts: Callable[[], Iterable[Channels]], rate: int) -> Audio:
     if mixed.mean_power < CANCELLED * mixed.power.max():
         mixed = _mix(parts(), rate, int(mixed.power.argmax()))
     mono = mixed.mono
-    notes = list(brought_down(mono, mixed.peak, mixed.broken))
+    notes = [*said_of_broken(mixed.broken), *brought_down(mono, mixed.peak)]
     clipped = (np.count_nonzero(mono >= 0.999) + np.count_nonzero(mono <= -0.999)) / len(mono)
     if clipped > 0.001:
         notes.append(f"{100 * clipped:.1f} % of the samples are clipped: expect a weaker result")
@@ -316,14 +316,17 @@ def _repaired(part: Channels) -> tuple[Channels, int]:
     return (np.where(wrong, np.float32(0.0), part), int(wrong.any(axis=1).sum())) if wrong.any() else (part, 0)
 
 
-def brought_down(samples: Floats, peak: float, broken: int) -> tuple[str, ...]:
-    """Divide samples by the recording's peak, in place, where the scale itself is off; and what to say of it, and of
-    the samples that were broken."""
-    notes = (f"{broken} samples were not numbers and were set to zero",) if broken else ()
+def said_of_broken(broken: int) -> tuple[str, ...]:
+    """What to say of so many samples that ``_repaired`` set to zero."""
+    return (f"{broken} samples were not numbers and were set to zero",) if broken else ()
+
+
+def brought_down(samples: Floats, peak: float) -> tuple[str, ...]:
+    """Divide samples by the recording's peak, in place, where the scale itself is off; and what to say of it."""
     if peak <= FAR_BEYOND_FULL_SCALE:
-        return notes
+        return ()
     samples /= np.float32(peak)
-    return (*notes, f"the audio peaks at {peak:.3g} times full scale and was brought down")
+    return (f"the audio peaks at {peak:.3g} times full scale and was brought down",)
 
 
 class Resampler:

@@ -250,9 +250,11 @@ def _read(path: Path) -> NDArray[np.uint8]:
         with Pictures.open(io.BytesIO(path.read_bytes())) as opened:
             if math.prod(opened.size) > MOST_PIXELS:
                 raise InputError(f"{path}: {opened.size[0]} x {opened.size[1]} pixels are too many for a background")
-            upright = ImageOps.exif_transpose(opened).convert("RGBA")  # phones keep photos as the sensor saw them
-            white = Pictures.new("RGBA", upright.size, "white")
-            return np.asarray(Pictures.alpha_composite(white, upright).convert("RGB"))
+            upright = ImageOps.exif_transpose(opened)  # phones keep photos as the sensor saw them
+            if upright.has_transparency_data:
+                white = Pictures.new("RGBA", upright.size, "white")
+                upright = Pictures.alpha_composite(white, upright.convert("RGBA"))
+            return np.asarray(upright.convert("RGB"))
     except InputError:
         raise
     except Exception:  # Pillow raises many things on damaged files

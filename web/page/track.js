@@ -1,6 +1,7 @@
 /** The emotion track: colours by category, strength as height, a playhead, and the segments as buttons. */
 
 import { EMOTIONS } from "./src/tables.js";
+import { screenRatio } from "./stage/quality.js";
 
 /** @typedef {{start: number, end: number, label: string, confidence?: number, intensity?: number}} Segment */
 /** @typedef {{start: number, end: number, kind: string}} Burst */
@@ -108,7 +109,7 @@ export class TrackView {
     const { curve: canvas, lane } = this.parts;
     const [width, height] = [lane.clientWidth, lane.clientHeight];
     if (!width || !height) return;
-    const ratio = Math.min(devicePixelRatio, 2);
+    const ratio = screenRatio();
     Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     pen.scale(ratio, ratio);

@@ -62,8 +62,10 @@ def are_keys(data: object) -> bool:
 
 def track_to_keys(track: EmotionTrack) -> str:
     """Keys of a track as JSON text: the strength of an emotion is its posterior times the intensity."""
-    count = FRAME_CLOCK.frames(max([track.duration, *track.times[-1:].tolist()]))
-    sampled = track.at(FRAME_CLOCK.times(count)[::KEY_FRAMES]) if len(track) else track
+    sampled = track
+    if len(track):
+        count = FRAME_CLOCK.frames(max(track.duration, float(track.times[-1])))
+        sampled = track.at(FRAME_CLOCK.times(count)[::KEY_FRAMES])
     labels, keys = [known_category(name) or name for name in track.labels], []
     shares = sampled.posterior @ np.array([[label == name for name in WORDS] for label in labels], np.float32)
     for time, share, intensity in zip(sampled.times, shares, sampled.intensity, strict=True):

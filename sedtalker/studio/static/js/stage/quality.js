@@ -15,6 +15,9 @@ const REST = 300;
 /** Share of the pixels in a still picture where WebGL is software. */
 const STILL = 1.25;
 
+/** @returns {number} pixels of the screen a CSS pixel that are drawn; another one once the window is on another screen */
+export const screenRatio = () => Math.min(devicePixelRatio, 2);
+
 /** @type {boolean | null} */
 let known = null;
 
@@ -54,7 +57,7 @@ export class Quality {
 
   /** @returns {number} pixels of the picture a CSS pixel */
   get ratio() {
-    const screen = Math.min(devicePixelRatio, 2);
+    const screen = screenRatio();
     if (this.moving) return screen * TIERS[this.tier].share;
     return this.software ? Math.max(screen, STILL) : screen;
   }

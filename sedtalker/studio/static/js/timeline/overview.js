@@ -5,6 +5,7 @@ import Regions from "../../vendor/wavesurfer/plugins/regions.esm.js";
 import { clock } from "../clock.js";
 import { byId, make } from "../dom.js";
 import { peaks } from "../signals.js";
+import { screenRatio } from "../stage/quality.js";
 import { store } from "../store.js";
 import { token } from "../theme.js";
 import { view } from "./view.js";
@@ -70,8 +71,8 @@ export function loadOverview() {
 export function drawStrip() {
   if (!strip || !store.hasAudio) return;
   width = Math.max(strip.clientWidth, 1);
-  strip.width = width * devicePixelRatio;
-  strip.height = 4 * devicePixelRatio;
+  strip.width = width * screenRatio();
+  strip.height = 4 * screenRatio();
   const pen = strip.getContext("2d");
   pen.scale(strip.width / width, strip.height / 4);
   for (const segment of store.segments) {

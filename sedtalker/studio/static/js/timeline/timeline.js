@@ -4,7 +4,7 @@ import { clock } from "../clock.js";
 import { byId, make } from "../dom.js";
 import { drawnCurves } from "../finer.js";
 import { announce } from "../notices.js";
-import { software } from "../stage/quality.js";
+import { screenRatio, software } from "../stage/quality.js";
 import { extras } from "../signals.js";
 import { activate, activeSpeaker, speakers, speakersKey } from "../speakers.js";
 import { store } from "../store.js";
@@ -22,8 +22,7 @@ let stale = true;
 let staleOver = true;
 let drawnView = -1;
 let drawnTime = -1;
-/** pixels of the screen in one of the page, at most two; the window may go to another screen */
-const ratioNow = () => Math.min(devicePixelRatio, 2);
+/** the `screenRatio` that the canvases were made for */
 let ratio = 0;
 /** counts drawings of the lanes, for measurements */
 export const drawings = { lanes: 0, overlay: 0 };
@@ -75,7 +74,7 @@ function showValues(time) {
 
 function resize() {
   const area = byId("lane-area");
-  ratio = ratioNow();
+  ratio = screenRatio();
   for (const id of ["lanes", "lanes-over"]) {
     const canvas = byId(id);
     // Without a graphics card, pictures that stay in main memory are drawn and shown faster.
@@ -102,7 +101,7 @@ function showCursor(time) {
 /** Once a frame. @returns {boolean} whether lanes were drawn */
 export function frameTimeline() {
   const time = clock.time();
-  if (ratio !== ratioNow()) resize();
+  if (ratio !== screenRatio()) resize();
   if (clock.playing && store.follow && gesture.intensity === null) view.reveal(time);
   const moved = drawnView !== view.version;
   let drew = false;
